@@ -1,0 +1,55 @@
+# The developer's and the reader's front door. `make` lists what there is.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help compare test lab format check clean
+
+help:  ## list these commands
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
+
+compare: $(VENV)/core  ## fine-tune and train from scratch, side by side; make compare ARGS='--help' explains
+	$(BIN)/python -m d2ltl.compare $(ARGS)
+
+test: $(VENV)/test  ## run the tests; ARGS='-m "not slow"' leaves out the slow ones
+	$(BIN)/python -m pytest $(ARGS)
+
+lab: $(VENV)/lab  ## open the chapters in JupyterLab
+	$(BIN)/jupyter lab
+
+format: $(VENV)/check  ## lay out the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+check: $(VENV)/check  ## look for mistakes without running anything
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean:  ## remove the virtual environment and what tools leave behind
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+# Each of these marks what is installed in .venv; a change of setup.py installs it again.
+$(VENV)/pip:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --upgrade pip
+	@touch $@
+
+$(VENV)/core: $(VENV)/pip setup.py
+	$(BIN)/pip install --quiet -e '.[cpu]'
+	@touch $@
+
+$(VENV)/test: $(VENV)/core
+	$(BIN)/pip install --quiet -e '.[cpu,test,imagenet-offline]'
+	@touch $@
+
+$(VENV)/lab: $(VENV)/core
+	$(BIN)/pip install --quiet -e '.[cpu,chapters,imagenet-offline]'
+	@touch $@
+
+$(VENV)/check: $(VENV)/core
+	$(BIN)/pip install --quiet ruff==0.15.* mypy==2.*
+	@touch $@

@@ -1,0 +1,68 @@
+"""d2ltl: the fine-tuning chapter of *Dive into Deep Learning*, run and measured.
+
+``import d2ltl`` prepares the process for MXNet (see `d2ltl.runtime`) without loading it; the first use of a
+public name does. Import d2ltl before mxnet.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from d2ltl import runtime
+from d2ltl.errors import MissingMXNetError
+
+__version__ = "0.1.0"
+
+_MODULE_OF = {
+    "devices": "runtime",
+    "load_images": "data",
+    "train_augs": "data",
+    "test_augs": "data",
+    "show_images": "plot",
+    "plot_curves": "plot",
+    "plot_confusion": "plot",
+    "source_net": "zoo",
+    "finetune_net": "nets",
+    "scratch_net": "nets",
+    "freeze": "nets",
+    "freeze_stages": "nets",
+    "class_row": "nets",
+    "train_fine_tuning": "train",
+    "evaluate": "train",
+    "predict": "train",
+    "History": "history",
+    "Comparison": "comparison",
+    "run_comparison": "comparison",
+    "write_report": "report",
+    "D2LTLError": "errors",
+    "CheckpointError": "errors",
+    "DeviceError": "errors",
+    "DivergenceError": "errors",
+    "ImageFolderError": "errors",
+    "MissingMXNetError": "errors",
+    "NetworkError": "errors",
+    "SettingsError": "errors",
+    "WeightsError": "errors",
+}
+__all__ = [*_MODULE_OF]
+
+runtime.prepare()
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name from its module at its first use (PEP 562)."""
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module 'd2ltl' has no attribute {name!r}")
+    try:
+        value = getattr(importlib.import_module(f"d2ltl.{_MODULE_OF[name]}"), name)
+    except ModuleNotFoundError as error:
+        if error.name != "mxnet":
+            raise
+        raise MissingMXNetError from None
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,80 @@
+"""Checkpoints: all that a training run needs to go on, in one file."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import mxnet as mx
+from mxnet import gluon
+
+from d2ltl.errors import CheckpointError
+from d2ltl.history import History
+from d2ltl.replacing import replacing
+
+
+class Checkpoint:
+    """The file that holds parameters, trainer and history of a run, as they were after its last whole epoch.
+
+    It is a zip archive of ``net.params``, ``trainer.states``, ``history.json`` and ``settings.json``, written under
+    a temporary name and renamed, so that whenever the process dies, a whole checkpoint stands there or none.
+
+    Parameters
+    ----------
+    path : path
+    net : HybridBlock
+    trainer : Trainer
+    settings : dict
+        Of JSON values; a checkpoint of other settings is refused.
+    """
+
+    def __init__(
+        self, path: str | os.PathLike[str], net: gluon.HybridBlock, trainer: gluon.Trainer, settings: dict[str, Any]
+    ) -> None:
+        self.path = Path(path)
+        self.net = net
+        self.trainer = trainer
+        self.settings = settings
+
+    def save(self, history: History) -> None:
+        """Write the state after an epoch."""
+        with tempfile.TemporaryDirectory() as folder, replacing(self.path) as temporary:
+            self.net.save_parameters(os.path.join(folder, "net.params"))
+            self.trainer.save_states(os.path.join(folder, "trainer.states"))
+            with zipfile.ZipFile(temporary, "w") as archive:
+                for name in ("net.params", "trainer.states"):
+                    archive.write(os.path.join(folder, name), name)
+                archive.writestr("history.json", history.to_json())
+                archive.writestr("settings.json", json.dumps(self.settings))
+
+    def load(self) -> History | None:
+        """Bring network and trainer to the saved state, and return the history; None if there is no file.
+
+        Raises
+        ------
+        CheckpointError
+            If the file is damaged, or was written by a run with other settings.
+        """
+        if not self.path.exists():
+            return None
+        try:
+            with zipfile.ZipFile(self.path) as archive, tempfile.TemporaryDirectory() as folder:
+                self._check(json.loads(archive.read("settings.json")))
+                archive.extractall(folder)
+                self.net.load_parameters(os.path.join(folder, "net.params"), ctx=self._devices())
+                self.trainer.load_states(os.path.join(folder, "trainer.states"))
+                return History.from_json(archive.read("history.json").decode())
+        except (zipfile.BadZipFile, KeyError, ValueError, AssertionError, mx.MXNetError) as error:
+            raise CheckpointError(f"{self.path} is no checkpoint of this network ({error}). Delete it.") from error
+
+    def _check(self, saved: dict[str, Any]) -> None:
+        if names := [name for name in self.settings if saved.get(name) != self.settings[name]]:
+            changes = ", ".join(f"{name} {saved.get(name)}, now {self.settings[name]}" for name in names)
+            raise CheckpointError(f"{self.path} is of a run with {changes}. Use another file, or delete it.")
+
+    def _devices(self) -> list[mx.Context]:
+        return next(iter(self.net.collect_params().values())).list_ctx()

@@ -1,0 +1,101 @@
+"""The command line of `run_comparison`: ``python -m d2ltl.compare --help``."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import shlex
+import sys
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+import d2ltl
+from data_hub import D2LTLError
+
+DESCRIPTION = """\
+Does transfer learning pay off? Train one network twice on the same images: fine-tuned from pretrained weights, and from
+scratch. Prints a table and what it means; writes a page to look at (report.html), figures, report.json
+and the trained parameters."""
+EXAMPLES = """\
+examples:
+  python -m d2ltl.compare                                    the book's hot dogs and settings
+  python -m d2ltl.compare --data my_photos --size 96 --batch-size 32
+                                                             your own folder: one folder of images for each class
+  python -m d2ltl.compare --data hotdog.zip --pretrained weights.params --seeds 0 1 2
+                                                             three seeds show how much is chance
+  python -m d2ltl.compare --out results/a --resume ...       go on with a run that was stopped, same arguments
+"""
+
+
+def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Return the arguments of the command line. The defaults are the book's."""
+    parser = argparse.ArgumentParser(
+        prog="python -m d2ltl.compare",
+        description=DESCRIPTION,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    data = parser.add_argument_group("what to train on")
+    data.add_argument("--data", default="hotdog", metavar="NAME|DIR|ARCHIVE",
+                      help="a data set of `python -m data_hub list`, a folder, or an archive of one, with train/ and "
+                           "test/ of class folders or with class folders alone (a fifth is then for testing); "
+                           "default: %(default)s")  # fmt: skip
+    data.add_argument("--skip-unreadable", action="store_true", help="leave out images that cannot be read")
+    data.add_argument("--size", type=int, default=224, metavar="PIXELS",
+                      help="side of the images that the network sees; default: %(default)s")  # fmt: skip
+    net = parser.add_argument_group("which network")
+    net.add_argument("--net", default="resnet18_v2", metavar="NAME", help="a model of the zoo; default: %(default)s")
+    net.add_argument("--pretrained", default="auto", metavar="NAME|FILE",
+                     help="source weights: imagenet, or a .params file; default: imagenet")  # fmt: skip
+    how = parser.add_argument_group("how")
+    how.add_argument("--strategies", nargs="+", default=["finetune", "scratch"], metavar="NAME",
+                     help="finetune, scratch, frozen (features kept, output layer trained); "
+                          "default: finetune scratch")  # fmt: skip
+    how.add_argument("--epochs", type=int, default=5, metavar="N", help="default: %(default)s")
+    how.add_argument("--batch-size", type=int, default=128, metavar="N", help="default: %(default)s")
+    how.add_argument("--lr-finetune", type=float, default=0.01, metavar="RATE",
+                     help="of pretrained networks, whose output layer gets 10 times it; default: %(default)s")  # fmt: skip
+    how.add_argument("--lr-scratch", type=float, default=0.1, metavar="RATE", help="default: %(default)s")
+    how.add_argument("--seeds", type=int, nargs="+", default=[0], metavar="SEED", help="one run each; default: 0")
+    out = parser.add_argument_group("where to")
+    out.add_argument("--out", type=Path, metavar="DIR", help="default: a new folder in results/, named by the time")
+    out.add_argument("--resume", action="store_true", help="go on with the comparison in --out")
+    args = parser.parse_args(argv)
+    if args.resume and args.out is None:
+        parser.error("--resume needs --out, the folder of the comparison to go on with")
+    return args
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a comparison and return the exit status: 0, 2 after a mistake in arguments or data, 130 after Ctrl-C."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    args = parse(arguments)
+    if args.out is None:
+        args.out = Path("results", datetime.now().strftime("%Y-%m-%d-%H%M%S"))
+        arguments += ["--out", str(args.out)]
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
+    try:
+        _compare(args)
+    except D2LTLError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        resume = shlex.join(["--resume", *(a for a in arguments if a != "--resume")])
+        print(f"\nStopped. Go on with: python -m d2ltl.compare {resume}", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _compare(args: argparse.Namespace) -> None:
+    comparison = d2ltl.run_comparison(**vars(args))
+    from d2ltl import report  # not above: --help does not wait for MXNet
+
+    print(f"\n{report.table(comparison)}\n")
+    for sentence in report.reading(comparison):
+        print(sentence)
+    print(f"\n{report.write_report(comparison, args.out)}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

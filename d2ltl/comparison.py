@@ -1,0 +1,302 @@
+"""The same seeds, data and epochs for every strategy: `run_comparison`."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mxnet.gluon import HybridBlock
+
+import data_hub
+from d2ltl import runtime
+from d2ltl.data import ImageFolder, load_images
+from d2ltl.errors import CheckpointError, SettingsError
+from d2ltl.gains import Gain, measure_gains
+from d2ltl.history import Epoch, History
+from d2ltl.nets import check_input, scratch_net
+from d2ltl.replacing import replacing
+from d2ltl.strategies import BASELINE, STRATEGIES
+from d2ltl.train import confusion_matrix, predict, train_fine_tuning
+from d2ltl.zoo import source_net
+
+logger = logging.getLogger(__name__)
+
+MISTAKES_KEPT = 8  # of each run, the most confident ones
+
+
+@dataclass
+class Run:
+    """One strategy with one seed.
+
+    Attributes
+    ----------
+    strategy : str
+    seed : int
+    learning_rate : float
+    history : History
+    confusion : ndarray of int64, shape (classes, classes)
+        Of the test images after the last epoch; row: the true class.
+    mistakes : list of dict
+        The most confidently wrong test images: ``file``, ``true``, ``predicted``, ``probability``.
+    """
+
+    strategy: str
+    seed: int
+    learning_rate: float
+    history: History
+    confusion: np.ndarray
+    mistakes: list[dict[str, Any]]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the run as JSON values."""
+        return {
+            "strategy": self.strategy,
+            "seed": self.seed,
+            "learning_rate": self.learning_rate,
+            "history": [asdict(epoch) for epoch in self.history.epochs],
+            "confusion": self.confusion.tolist(),
+            "mistakes": self.mistakes,
+        }
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any], devices: list[str]) -> Run:
+        """Return the run that `to_dict` wrote."""
+        history = History(devices, [Epoch(**epoch) for epoch in values["history"]])
+        return cls(**{**values, "history": history, "confusion": np.array(values["confusion"])})
+
+
+@dataclass
+class Comparison:
+    """What `run_comparison` measured.
+
+    Attributes
+    ----------
+    settings : dict
+        Its arguments.
+    classes : list of str
+    images : dict
+        How many to ``train`` and to ``test``, and how many were ``skipped`` as unreadable.
+    devices : list of str
+    versions : dict
+    runs : list of Run
+    """
+
+    settings: dict[str, Any]
+    classes: list[str]
+    images: dict[str, int]
+    devices: list[str]
+    versions: dict[str, str]
+    runs: list[Run]
+
+    def of(self, strategy: str) -> list[Run]:
+        """Return the runs of one strategy, by seed."""
+        return sorted((run for run in self.runs if run.strategy == strategy), key=lambda run: run.seed)
+
+    @property
+    def strategies(self) -> list[str]:
+        """The strategies compared, in order."""
+        return list(dict.fromkeys(run.strategy for run in self.runs))
+
+    @property
+    def chance(self) -> float:
+        """The accuracy of always answering the most frequent class of the test images."""
+        return float(self.runs[0].confusion.sum(axis=1).max() / self.runs[0].confusion.sum())
+
+    @property
+    def gains(self) -> dict[str, dict[str, Gain]]:
+        """The three gains (`d2ltl.gains`) of each strategy over training from scratch, if that was run."""
+        curves = {name: [run.history.curve("test_acc") for run in self.of(name)] for name in self.strategies}
+        baseline = curves.pop(BASELINE, None)
+        if baseline is None:
+            return {}
+        return {name: measure_gains(curve, baseline, self.chance) for name, curve in curves.items()}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the comparison as JSON values: the content of ``report.json``."""
+        gains = {
+            strategy: {name: {"mean": g.mean, "sd": g.sd, "by_seed": g.by_seed} for name, g in gains.items()}
+            for strategy, gains in self.gains.items()
+        }
+        return {
+            **self.settings,
+            "classes": self.classes,
+            "images": self.images,
+            "devices": self.devices,
+            "versions": self.versions,
+            "gains": gains,
+            "runs": [run.to_dict() for run in self.runs],
+        }
+
+
+def run_comparison(
+    data: str | os.PathLike[str] = "hotdog",
+    *,
+    pretrained: str | os.PathLike[str] = "auto",
+    net: str = "resnet18_v2",
+    size: int = 224,
+    epochs: int = 5,
+    batch_size: int = 128,
+    lr_finetune: float = 0.01,
+    lr_scratch: float = 0.1,
+    seeds: Sequence[int] = (0,),
+    strategies: Sequence[str] = ("finetune", "scratch"),
+    skip_unreadable: bool = False,
+    out: str | os.PathLike[str] | None = None,
+    resume: bool = False,
+) -> Comparison:
+    """Train a network by several strategies on the same data, epochs and seeds.
+
+    Parameters
+    ----------
+    data : str or path
+        A name of the data hub, a folder (see `load_images`), or an archive of such a folder.
+    pretrained, net : str or path
+        The source model: see `source_net`.
+    size, epochs, batch_size : int
+        See `train_fine_tuning`; the defaults are the book's.
+    lr_finetune, lr_scratch : float
+        Learning rates of pretrained networks and of untrained ones.
+    seeds : sequence of int
+    strategies : sequence of str
+        Keys of `STRATEGIES`.
+    skip_unreadable : bool
+        Leave out images that cannot be read.
+    out : path, optional
+        Folder for the trained parameters, for what each run recorded, and for checkpoints.
+    resume : bool
+        Go on with the comparison in `out` where it was stopped: the result is the same.
+
+    Raises
+    ------
+    D2LTLError
+        If an argument, the data or the weights cannot be used.
+    """
+    settings = {
+        "data": os.fspath(data),
+        "net": net,
+        "pretrained": os.fspath(pretrained),
+        "size": size,
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "lr_finetune": lr_finetune,
+        "lr_scratch": lr_scratch,
+        "seeds": list(seeds),
+        "strategies": list(strategies),
+        "skip_unreadable": skip_unreadable,
+    }
+    _check(settings)
+    folder = Path(out) / "runs" if out is not None else None
+    if folder:
+        _prepare(folder, settings, resume)
+    images = load_images(find_data(os.fspath(data)), skip_unreadable=skip_unreadable)
+    source = source_net(net, pretrained)
+    check_input(scratch_net(len(images[0].synsets), net), size, len(images[0].synsets))
+    return Comparison(
+        settings=settings,
+        classes=list(images[0].synsets),
+        images={"train": len(images[0]), "test": len(images[1]), "skipped": sum(len(part.skipped) for part in images)},
+        devices=[str(device) for device in runtime.devices()],
+        versions=runtime.versions(),
+        runs=[_run(name, seed, settings, images, source, folder) for seed in seeds for name in strategies],
+    )
+
+
+def find_data(data: str) -> str:
+    """Return the folder of a data set: of a name in the hub, which is downloaded, of an archive, or a folder itself.
+
+    Raises
+    ------
+    DataHubError
+        If the archive cannot be had or unpacked.
+    """
+    if data in data_hub.DATA_HUB:
+        return data_hub.download_extract(data)
+    return data_hub.open_archive(data) if Path(data).is_file() else data
+
+
+def _check(settings: dict[str, Any]) -> None:
+    for name in ("seeds", "strategies"):
+        if not settings[name] or len(set(settings[name])) < len(settings[name]):
+            raise SettingsError(f"{name} is {settings[name]}; give at least one, and each once.")
+    if unknown := set(settings["strategies"]) - set(STRATEGIES):
+        raise SettingsError(f"There is no strategy {min(unknown)!r}; choose from {', '.join(STRATEGIES)}.")
+    for name in ("size", "epochs", "batch_size", "lr_finetune", "lr_scratch"):
+        if not settings[name] > 0:
+            raise SettingsError(f"{name} is {settings[name]}; it must be above 0.")
+    if min(settings["seeds"]) < 0:
+        raise SettingsError(f"A seed is {min(settings['seeds'])}; seeds are 0 or more.")
+
+
+def _prepare(folder: Path, settings: dict[str, Any], resume: bool) -> None:
+    """Claim the folder for a comparison with these settings; without `resume`, start it anew."""
+    file = folder.parent / "settings.json"
+    if file.exists():
+        saved = json.loads(file.read_text(encoding="utf-8"))
+        if changed := [name for name in settings if saved.get(name) != settings[name]]:
+            changes = ", ".join(f"{name} {saved.get(name)}, now {settings[name]}" for name in changed)
+            raise CheckpointError(f"{folder.parent} holds a comparison with {changes}. Choose another folder.")
+        if not resume:
+            raise CheckpointError(f"{folder.parent} holds this comparison already: resume it or choose another folder.")
+    elif resume:
+        raise CheckpointError(f"{folder.parent} holds no comparison to resume.")
+    elif folder.parent.exists() and any(folder.parent.iterdir()):
+        raise CheckpointError(f"{folder.parent} is not empty and holds no comparison. Choose another folder.")
+    folder.mkdir(parents=True, exist_ok=True)
+    _write_json(file, settings)
+
+
+def _run(
+    strategy: str,
+    seed: int,
+    settings: dict[str, Any],
+    images: tuple[ImageFolder, ImageFolder],
+    source: HybridBlock,
+    folder: Path | None,
+) -> Run:
+    """Train one network, or read what is recorded of it."""
+    record = folder / f"{strategy}-seed{seed}.run.json" if folder else None
+    if record and record.exists():
+        logger.info("%s, seed %d: done already", strategy, seed)
+        return Run.from_dict(json.loads(record.read_text(encoding="utf-8")), [str(d) for d in runtime.devices()])
+    checkpoint = folder / f"{strategy}-seed{seed}.checkpoint" if folder else None
+    learning_rate = settings[STRATEGIES[strategy].learning_rate]
+    logger.info("%s, seed %d, learning rate %g:", strategy, seed, learning_rate)
+    runtime.reseed(seed)
+    net = STRATEGIES[strategy].make_net(len(images[0].synsets), source)
+    history = train_fine_tuning(net, learning_rate, settings["batch_size"], settings["epochs"], data=images,
+                                size=settings["size"], seed=seed, checkpoint=checkpoint)  # fmt: skip
+    probabilities, labels = predict(net, images[1], size=settings["size"], batch_size=settings["batch_size"])
+    run = Run(strategy, seed, learning_rate, history, confusion_matrix(probabilities, labels),
+              _mistakes(images[1], probabilities, labels))  # fmt: skip
+    if record and checkpoint:
+        with replacing(record.with_name(f"{strategy}-seed{seed}.params")) as temporary:
+            net.save_parameters(str(temporary))
+        _write_json(record.with_name(f"{strategy}-seed{seed}.json"), images[0].synsets)  # so it can be a source model
+        _write_json(record, run.to_dict())
+        checkpoint.unlink()
+    return run
+
+
+def _mistakes(images: ImageFolder, probabilities: np.ndarray, labels: np.ndarray) -> list[dict[str, Any]]:
+    confidence = np.where(probabilities.argmax(axis=1) == labels, 0, probabilities.max(axis=1))
+    worst = [i for i in np.argsort(-confidence, kind="stable")[:MISTAKES_KEPT] if confidence[i] > 0]
+    return [
+        {
+            "file": images.items[i][0],
+            "true": images.synsets[labels[i]],
+            "predicted": images.synsets[probabilities[i].argmax()],
+            "probability": round(float(confidence[i]), 4),
+        }
+        for i in worst
+    ]
+
+
+def _write_json(file: Path, value: Any) -> None:
+    with replacing(file) as temporary:
+        temporary.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

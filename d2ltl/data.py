@@ -1,0 +1,268 @@
+"""Folders of images, augmentation, loaders."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Union
+
+import mxnet as mx
+import numpy as np
+from mxnet.gluon.data import DataLoader
+from mxnet.gluon.data.vision import ImageFolderDataset, transforms
+from PIL import Image, ImageOps
+from tqdm.auto import tqdm
+
+from d2ltl.errors import ImageFolderError, SettingsError
+
+logger = logging.getLogger(__name__)
+
+PathLike = Union[str, "os.PathLike[str]"]
+
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
+CLUTTER = frozenset({"thumbs.db", "desktop.ini", "__macosx"})  # what file managers leave; hidden files besides
+IMAGENET_MEAN, IMAGENET_STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]  # RGB, of values between 0 and 1
+TEST_SHARE = 0.2  # of every class, where a folder has no train/ and test/ of its own
+
+
+class ImageFolder(ImageFolderDataset):
+    """Images in one folder per class: Gluon's `ImageFolderDataset`, for whatever images a folder holds.
+
+    JPEG, PNG, WebP, GIF (first frame), BMP and TIFF of any mode become RGB: EXIF rotation is applied,
+    transparency put on white. Hidden files and the files of file managers are passed over, other files that are
+    no images too, with a warning.
+
+    Parameters
+    ----------
+    root : path
+        The folder that holds the class folders.
+
+    Attributes
+    ----------
+    root : str
+    synsets : list of str
+        The names of the classes, in the order of their labels.
+    items : list of (str, int)
+        File and label of every image.
+    skipped : list of str
+        The files that `drop_unreadable` left out.
+
+    Raises
+    ------
+    ImageFolderError
+        If there is no such folder, or fewer than two class folders in it, or no image in one of them.
+    """
+
+    def __init__(self, root: PathLike) -> None:
+        self.root = os.fspath(root)
+        self.skipped: list[str] = []
+        super().__init__(self.root)
+
+    def _list_images(self, root: str) -> None:  # overrides Gluon's, which accepts empty and single classes
+        folders = class_folders(root)
+        if len(folders) < 2:
+            found = f"{len(folders)} class folder{'s' * (len(folders) != 1)}"
+            names = f" ({', '.join(folder.name for folder in folders)})" if folders else ""
+            raise ImageFolderError(f"{root} has {found}{names}; at least 2 are needed, one for each class.")
+        self.synsets = [folder.name for folder in folders]
+        self.items = []
+        for label, folder in enumerate(folders):
+            images = [path for path in _visible(folder) if _is_image(path)]
+            if not images:
+                kinds = ", ".join(sorted(IMAGE_SUFFIXES))
+                raise ImageFolderError(f"{folder} holds no image ({kinds}). Add some, or remove the folder.")
+            self.items += [(os.fspath(path), label) for path in images]
+
+    def __getitem__(self, idx: int) -> tuple[Any, int]:
+        """Return one image, as an MXNet array (height, width, 3) of uint8 RGB values, and its label."""
+        path, label = self.items[idx]
+        return to_mx(read_image(path)), label
+
+    @property
+    def labels(self) -> np.ndarray:
+        """The labels of all images, int64, shape (N,)."""
+        return np.array([label for _, label in self.items], dtype=np.int64)
+
+    def subset(self, indices: Sequence[int]) -> ImageFolder:
+        """Return the images at `indices`, with the same classes."""
+        part = object.__new__(ImageFolder)
+        part.__dict__.update(self.__dict__, items=[self.items[i] for i in indices], skipped=[*self.skipped])
+        return part
+
+    def drop_unreadable(self) -> ImageFolder:
+        """Return the images that can be read; the others are logged and listed in `skipped`."""
+        readable, skipped = [], []
+        for i, (path, _) in enumerate(tqdm(self.items, desc=f"checking {self.root}", disable=None, leave=False)):
+            try:
+                read_image(path)
+                readable.append(i)
+            except ImageFolderError as error:
+                logger.warning("skipped: %s", error)
+                skipped.append(path)
+        part = self.subset(readable)
+        part.skipped += skipped
+        if missing := set(range(len(self.synsets))) - set(part.labels.tolist()):
+            raise ImageFolderError(f"{self.root}: no image of {self.synsets[min(missing)]} can be read.")
+        return part
+
+
+def class_folders(root: PathLike) -> list[Path]:
+    """Return the visible folders in `root`, sorted by name.
+
+    Raises
+    ------
+    ImageFolderError
+        If `root` is not a folder.
+    """
+    if not Path(root).is_dir():
+        raise ImageFolderError(f"{root} is not a folder. It should hold one folder of images for each class.")
+    return [path for path in _visible(Path(root)) if path.is_dir()]
+
+
+def _visible(folder: Path) -> list[Path]:
+    return sorted(p for p in folder.iterdir() if not p.name.startswith(".") and p.name.lower() not in CLUTTER)
+
+
+def _is_image(path: Path) -> bool:
+    if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file():
+        return True
+    logger.warning("ignored %s, which is not an image", path)
+    return False
+
+
+def read_image(path: PathLike) -> np.ndarray:
+    """Return the image in a file as RGB, uint8, shape (height, width, 3).
+
+    Pillow decodes it, since the OpenCV in MXNet fills up a truncated JPEG without a word.
+
+    Raises
+    ------
+    ImageFolderError
+        If the file is not a whole image.
+    """
+    try:
+        with Image.open(path) as image:
+            return np.array(_to_rgb(ImageOps.exif_transpose(image)))
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        # Pillow answers damaged files with any of these
+        raise ImageFolderError(
+            f"{path} cannot be read as an image ({error}). Repair or remove it, or skip unreadable images."
+        ) from error
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I"):  # 16 bits a pixel, which convert() would clip
+        image = Image.fromarray((np.asarray(image).clip(0, 65535) >> 8).astype(np.uint8))
+    if "A" in image.getbands() or "transparency" in image.info:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return image.convert("RGB")
+
+
+def to_mx(array: np.ndarray) -> Any:
+    """Return a NumPy array as an array of MXNet's active interface, without a copy."""
+    nd = mx.nd.from_numpy(np.ascontiguousarray(array))
+    return nd.as_np_ndarray() if mx.util.is_np_array() else nd
+
+
+def load_images(root: PathLike, *, seed: int = 0, skip_unreadable: bool = False) -> tuple[ImageFolder, ImageFolder]:
+    """Return the training and the test images of a folder.
+
+    Parameters
+    ----------
+    root : path
+        Holds ``train/`` and ``test/`` (or ``val/``), each with one folder per class, as the book's hot dogs do
+        (section 13.2). Or it holds the class folders themselves: then a fifth of every class, drawn with `seed`,
+        becomes the test set.
+    seed : int
+        Seed of that split; unused where the folder brings its own.
+    skip_unreadable : bool
+        Read every image once, and leave out (and log, and list in `skipped`) those that cannot be read. Otherwise
+        the first such image ends the run with an error that names it.
+
+    Raises
+    ------
+    ImageFolderError
+        If the folder is not laid out in one of these ways, or the classes of the two parts differ.
+    """
+    names = {folder.name.lower(): folder for folder in class_folders(root)}
+    test = names.get("test", names.get("val"))
+    if "train" in names and test is not None:
+        pair = ImageFolder(names["train"]), ImageFolder(test)
+        _check_same_classes(*pair)
+    elif "train" in names or test is not None:
+        missing = "a test (or val)" if "train" in names else "a train"
+        raise ImageFolderError(f"{root} has {', '.join(sorted(names))} but not {missing} folder beside it.")
+    else:
+        pair = _split(ImageFolder(root), seed)
+    return (pair[0].drop_unreadable(), pair[1].drop_unreadable()) if skip_unreadable else pair
+
+
+def _check_same_classes(train: ImageFolder, test: ImageFolder) -> None:
+    if difference := set(train.synsets) ^ set(test.synsets):
+        name = min(difference)
+        has, lacks = (train, test) if name in train.synsets else (test, train)
+        raise ImageFolderError(f"{has.root} has a class folder {name} that {lacks.root} lacks.")
+
+
+def _split(images: ImageFolder, seed: int) -> tuple[ImageFolder, ImageFolder]:
+    rng = np.random.default_rng(seed)
+    train: list[int] = []
+    test: list[int] = []
+    for label, name in enumerate(images.synsets):
+        members = rng.permutation(np.flatnonzero(images.labels == label)).tolist()
+        if len(members) < 2:
+            raise ImageFolderError(f"{images.root}/{name} has 1 image; at least 2 are needed, to train and to test.")
+        num_test = max(1, round(TEST_SHARE * len(members)))
+        test += members[:num_test]
+        train += members[num_test:]
+    logger.info("%s has no train/ and test/: %d images to train, %d to test, seed %d", images.root, len(train),
+                len(test), seed)  # fmt: skip
+    return images.subset(sorted(train)), images.subset(sorted(test))
+
+
+def train_augs(size: int = 224) -> transforms.Compose:
+    """Return the book's augmentation of training images (13.2).
+
+    A random crop of 8 to 100 % of the area is resized, and flipped every other time.
+    It takes an image (height, width, 3) of uint8 to a normalised float32 array (3, `size`, `size`).
+    """
+    _check_size(size)
+    crop = [transforms.RandomResizedCrop(size), transforms.RandomFlipLeftRight()]
+    return transforms.Compose([*crop, *_tensor_and_normalize()])
+
+
+def test_augs(size: int = 224) -> transforms.Compose:
+    """Return the book's preparation of test images (13.2): resize to 256 × 256 and crop the centre, 224 × 224.
+
+    Other sizes are in proportion. Input and output are those of `train_augs`.
+    """
+    _check_size(size)
+    crop = [transforms.Resize(round(size * 256 / 224)), transforms.CenterCrop(size)]
+    return transforms.Compose([*crop, *_tensor_and_normalize()])
+
+
+test_augs.__test__ = False  # type: ignore[attr-defined]  # not a test, whatever pytest makes of its name
+
+
+def _check_size(size: int) -> None:
+    if size < 1:
+        raise SettingsError(f"size is {size}; the side of an image is at least 1 pixel.")
+
+
+def _tensor_and_normalize() -> list[Any]:
+    return [transforms.ToTensor(), transforms.Normalize(IMAGENET_MEAN, IMAGENET_STD)]
+
+
+def loader(
+    images: ImageFolderDataset, augs: Callable[[Any], Any], batch_size: int, *, shuffle: bool = False
+) -> DataLoader:
+    """Return batches of augmented images, float32 (n, 3, height, width), and their labels, shape (n,).
+
+    They are made in this process and in order, so that one seed gives the same batches everywhere.
+    """
+    if batch_size < 1:
+        raise SettingsError(f"batch_size is {batch_size}; a batch has at least 1 image.")
+    return DataLoader(images.transform_first(augs), batch_size, shuffle=shuffle)

