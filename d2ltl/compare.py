@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 import d2ltl
-from data_hub import D2LTLError
+from data_hub import D2LTLError, DataHubError
 
 DESCRIPTION = """\
 Does transfer learning pay off? Train one network twice on the same images: fine-tuned from pretrained weights, and from
@@ -36,31 +36,33 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    # fmt: off
     data = parser.add_argument_group("what to train on")
     data.add_argument("--data", default="hotdog", metavar="NAME|DIR|ARCHIVE",
                       help="a data set of `python -m data_hub list`, a folder, or an archive of one, with train/ and "
                            "test/ of class folders or with class folders alone (a fifth is then for testing); "
-                           "default: %(default)s")  # fmt: skip
+                           "default: %(default)s")
     data.add_argument("--skip-unreadable", action="store_true", help="leave out images that cannot be read")
     data.add_argument("--size", type=int, default=224, metavar="PIXELS",
-                      help="side of the images that the network sees; default: %(default)s")  # fmt: skip
+                      help="side of the images that the network sees; default: %(default)s")
     net = parser.add_argument_group("which network")
     net.add_argument("--net", default="resnet18_v2", metavar="NAME", help="a model of the zoo; default: %(default)s")
     net.add_argument("--pretrained", default="auto", metavar="NAME|FILE",
-                     help="source weights: imagenet, or a .params file; default: imagenet")  # fmt: skip
+                     help="source weights: imagenet, or a .params file; default: imagenet")
     how = parser.add_argument_group("how")
     how.add_argument("--strategies", nargs="+", default=["finetune", "scratch"], metavar="NAME",
                      help="finetune, scratch, frozen (features kept, output layer trained); "
-                          "default: finetune scratch")  # fmt: skip
+                          "default: finetune scratch")
     how.add_argument("--epochs", type=int, default=5, metavar="N", help="default: %(default)s")
     how.add_argument("--batch-size", type=int, default=128, metavar="N", help="default: %(default)s")
     how.add_argument("--lr-finetune", type=float, default=0.01, metavar="RATE",
-                     help="of pretrained networks, whose output layer gets 10 times it; default: %(default)s")  # fmt: skip
+                     help="of pretrained networks, whose output layer gets 10 times it; default: %(default)s")
     how.add_argument("--lr-scratch", type=float, default=0.1, metavar="RATE", help="default: %(default)s")
     how.add_argument("--seeds", type=int, nargs="+", default=[0], metavar="SEED", help="one run each; default: 0")
     out = parser.add_argument_group("where to")
     out.add_argument("--out", type=Path, metavar="DIR", help="default: a new folder in results/, named by the time")
     out.add_argument("--resume", action="store_true", help="go on with the comparison in --out")
+    # fmt: on
     args = parser.parse_args(argv)
     if args.resume and args.out is None:
         parser.error("--resume needs --out, the folder of the comparison to go on with")
@@ -78,7 +80,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         _compare(args)
     except D2LTLError as error:
-        print(f"error: {error}", file=sys.stderr)
+        hint = " Or give images of your own with --data." if isinstance(error, DataHubError) else ""
+        print(f"error: {error}{hint}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         resume = shlex.join(["--resume", *(a for a in arguments if a != "--resume")])

@@ -191,12 +191,12 @@ def run_comparison(
         "skip_unreadable": skip_unreadable,
     }
     _check(settings)
-    folder = Path(out) / "runs" if out is not None else None
-    if folder:
-        _prepare(folder, settings, resume)
     images = load_images(find_data(os.fspath(data)), skip_unreadable=skip_unreadable)
     source = source_net(net, pretrained)
     check_input(scratch_net(len(images[0].synsets), net), size, len(images[0].synsets))
+    folder = Path(out) / "runs" if out is not None else None
+    if folder:
+        _prepare(folder, settings, resume)
     return Comparison(
         settings=settings,
         classes=list(images[0].synsets),

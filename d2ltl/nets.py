@@ -33,8 +33,9 @@ def finetune_net(classes: int = 2, source: HybridBlock | None = None, lr_mult: f
     if not hasattr(source, "zoo_name"):
         raise NetworkError(f"{source.name} does not know its name in the zoo; get the source model by source_net().")
     net = _new_net(classes, source.zoo_name)
-    net.features.initialize()
     for target, origin in zip(_parameters(net.features), _parameters(source.features)):
+        target.shape = origin.shape  # known, so that nothing waits for a first batch
+        target.initialize()
         target.set_data(origin.data(origin.list_ctx()[0]).as_in_context(mx.cpu()))
     net.output.initialize(init.Xavier())
     net.output.collect_params().setattr("lr_mult", lr_mult)

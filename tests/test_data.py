@@ -1,0 +1,206 @@
+import logging
+
+import mxnet as mx
+import numpy as np
+import pytest
+from conftest import write_images
+from PIL import Image
+
+import d2ltl
+from d2ltl.data import ImageFolder, loader, read_image
+from d2ltl.runtime import reseed
+
+
+def picture(size=(30, 20)):
+    """Return a synthetic image, smooth enough for JPEG to keep: red grows to the right, green downwards."""
+    width, height = size
+    across, down = np.meshgrid(np.linspace(0, 255, width), np.linspace(0, 255, height))
+    return Image.fromarray(np.stack([across, down, np.full_like(across, 60)], axis=2).astype(np.uint8))
+
+
+def test_the_pair_has_labels_by_the_name_of_the_class_folder(stripes):
+    train, test = d2ltl.load_images(stripes)
+    assert (len(train), len(test)) == (40, 20)
+    assert train.synsets == test.synsets == ["across", "upright"]
+    assert isinstance(train, mx.gluon.data.vision.ImageFolderDataset)
+    image, label = train[-1]
+    assert (image.dtype, image.shape[2], label) == (np.uint8, 3, 1)
+
+
+@pytest.mark.parametrize("np_interface", [False, True])
+def test_images_follow_the_active_interface(stripes, np_interface):
+    if np_interface:
+        mx.npx.set_np()
+    train, _ = d2ltl.load_images(stripes)
+    kind = mx.np.ndarray if np_interface else mx.nd.NDArray
+    assert type(train[0][0]) is kind
+    batch, labels = next(iter(loader(train, d2ltl.train_augs(32), 4)))
+    assert (type(batch), batch.shape, batch.dtype, labels.shape) == (kind, (4, 3, 32, 32), np.float32, (4,))
+
+
+def test_pixels_are_those_of_mxnets_own_decoder(stripes):
+    file = ImageFolder(stripes / "train").items[0][0]
+    assert np.array_equal(read_image(file), mx.image.imread(file).asnumpy())
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "RGBA", "CMYK", "1", "LA"])
+def test_every_mode_becomes_rgb(tmp_path, mode):
+    file = tmp_path / ("image.jpg" if mode == "CMYK" else "image.png")
+    picture().convert(mode).save(file)
+    image = read_image(file)
+    assert (image.shape, image.dtype) == ((20, 30, 3), np.uint8)
+    expected = np.asarray(picture().convert(mode).convert("RGB"), dtype=float)
+    assert np.abs(image - expected).mean() < 8
+
+
+def test_sixteen_bits_keep_their_brightness(tmp_path):
+    Image.fromarray(np.full((4, 5), 0x8000, dtype=np.uint16)).save(tmp_path / "deep.png")
+    assert np.array_equal(read_image(tmp_path / "deep.png"), np.full((4, 5, 3), 128))
+
+
+def test_transparency_is_put_on_white(tmp_path):
+    Image.new("RGBA", (4, 4), (255, 0, 0, 0)).save(tmp_path / "clear.png")
+    assert np.array_equal(read_image(tmp_path / "clear.png"), np.full((4, 4, 3), 255))
+
+
+def test_exif_rotation_is_applied(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was turned by a quarter
+    picture().save(tmp_path / "turned.jpg", exif=exif, quality=95)
+    image = read_image(tmp_path / "turned.jpg")
+    assert image.shape == (30, 20, 3)
+    assert np.abs(image.astype(int) - np.rot90(np.asarray(picture()), 3)).mean() < 8
+
+
+def test_a_truncated_jpeg_is_an_error_that_names_it(tmp_path):
+    picture((200, 200)).save(tmp_path / "cut.jpg")
+    whole = (tmp_path / "cut.jpg").read_bytes()
+    (tmp_path / "cut.jpg").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(d2ltl.ImageFolderError, match="cut.jpg cannot be read"):
+        read_image(tmp_path / "cut.jpg")
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xd8\xff\xe0nothing", b"<html></html>"])
+def test_what_is_no_image_is_an_error_that_names_it(tmp_path, content):
+    (tmp_path / "fake.jpg").write_bytes(content)
+    with pytest.raises(d2ltl.ImageFolderError, match="fake.jpg cannot be read"):
+        read_image(tmp_path / "fake.jpg")
+
+
+def test_unreadable_images_are_skipped_and_counted_on_request(tmp_path, caplog):
+    write_images(tmp_path / "train", 3)
+    write_images(tmp_path / "test", 2)
+    (tmp_path / "train/across/broken.jpg").write_bytes(b"broken")
+    train, test = d2ltl.load_images(tmp_path, skip_unreadable=True)
+    assert (len(train), len(test)) == (6, 4)
+    assert [file.rsplit("/")[-1] for file in train.skipped] == ["broken.jpg"]
+    assert "broken.jpg" in caplog.text
+    train, _ = d2ltl.load_images(tmp_path)
+    with pytest.raises(d2ltl.ImageFolderError, match=r"broken\.jpg"):
+        list(train)
+
+
+def test_a_class_without_a_readable_image_is_an_error(tmp_path):
+    write_images(tmp_path / "train", 2)
+    write_images(tmp_path / "test", 2)
+    for file in (tmp_path / "test/upright").iterdir():
+        file.write_bytes(b"broken")
+    with pytest.raises(d2ltl.ImageFolderError, match="no image of upright"):
+        d2ltl.load_images(tmp_path, skip_unreadable=True)
+
+
+def test_clutter_is_ignored_and_other_files_are_named(stripes, tmp_path, caplog):
+    write_images(tmp_path, 2)
+    for name in ("Thumbs.db", ".DS_Store", ".hidden.jpg"):
+        (tmp_path / "across" / name).write_bytes(b"x")
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "across/notes.txt").write_text("none")
+    with caplog.at_level(logging.WARNING):
+        assert len(ImageFolder(tmp_path)) == 4
+    assert [record.message.rsplit("/")[-1] for record in caplog.records] == ["notes.txt, which is not an image"]
+
+
+def test_names_may_be_anything(tmp_path):
+    write_images(tmp_path, 1, classes=("with space", "Ünïcödé 熱狗", "n" * 200))
+    assert sorted(ImageFolder(tmp_path).synsets) == sorted(["with space", "Ünïcödé 熱狗", "n" * 200])
+    assert [image.shape[2] for image, _ in ImageFolder(tmp_path)] == [3, 3, 3]
+
+
+def test_a_missing_folder_an_empty_one_and_a_single_class_are_errors(tmp_path):
+    with pytest.raises(d2ltl.ImageFolderError, match="none is not a folder"):
+        d2ltl.load_images(tmp_path / "none")
+    with pytest.raises(d2ltl.ImageFolderError, match="0 class folders; at least 2"):
+        d2ltl.load_images(tmp_path)
+    write_images(tmp_path / "train", 1, classes=("hotdog",))
+    (tmp_path / "test").mkdir()
+    with pytest.raises(d2ltl.ImageFolderError, match=r"train has 1 class folder \(hotdog\); at least 2 are needed"):
+        d2ltl.load_images(tmp_path)
+    (tmp_path / "train/pizza").mkdir()
+    with pytest.raises(d2ltl.ImageFolderError, match="pizza holds no image"):
+        d2ltl.load_images(tmp_path)
+
+
+def test_classes_that_differ_are_named(tmp_path):
+    write_images(tmp_path / "train", 1, classes=("a", "b", "c"))
+    write_images(tmp_path / "test", 1, classes=("a", "b"))
+    with pytest.raises(d2ltl.ImageFolderError, match="train has a class folder c that .*test lacks"):
+        d2ltl.load_images(tmp_path)
+
+
+def test_train_without_test_is_an_error_and_val_is_a_test(tmp_path):
+    write_images(tmp_path / "train", 2)
+    with pytest.raises(d2ltl.ImageFolderError, match="not a test"):
+        d2ltl.load_images(tmp_path)
+    write_images(tmp_path / "val", 1)
+    assert [len(part) for part in d2ltl.load_images(tmp_path)] == [4, 2]
+
+
+def test_a_folder_without_parts_is_split_by_the_seed(tmp_path):
+    write_images(tmp_path, 10)
+    files = [{file for file, _ in part.items} for part in d2ltl.load_images(tmp_path, seed=3)]
+    assert [len(part) for part in files] == [16, 4]
+    assert not files[0] & files[1]
+    assert np.bincount(d2ltl.load_images(tmp_path)[1].labels).tolist() == [2, 2]
+    assert d2ltl.load_images(tmp_path, seed=3)[1].items == d2ltl.load_images(tmp_path, seed=3)[1].items
+    assert d2ltl.load_images(tmp_path, seed=3)[1].items != d2ltl.load_images(tmp_path, seed=4)[1].items
+
+
+def test_one_image_of_a_class_cannot_be_split(tmp_path):
+    write_images(tmp_path, 1)
+    with pytest.raises(d2ltl.ImageFolderError, match="across has 1 image"):
+        d2ltl.load_images(tmp_path)
+
+
+def test_test_images_are_resized_cropped_and_normalised_as_in_the_book(tmp_path):
+    picture((400, 300)).save(tmp_path / "image.png")
+    image = mx.nd.array(read_image(tmp_path / "image.png"), dtype="uint8")
+    ours = d2ltl.test_augs()(image).asnumpy()
+    centre = mx.image.imresize(image, 256, 256)[16:240, 16:240].asnumpy() / 255
+    expected = (centre - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
+    np.testing.assert_allclose(ours, expected.transpose(2, 0, 1), atol=1e-5)
+    assert d2ltl.test_augs(96)(image).shape == (3, 96, 96)
+
+
+def test_training_images_differ_every_time_but_not_by_seed(stripes):
+    image = d2ltl.load_images(stripes)[0][0][0]
+    augs = d2ltl.train_augs(32)
+
+    def crops():
+        reseed(5)
+        return [augs(image).asnumpy() for _ in range(8)]
+
+    first, again = crops(), crops()
+    assert all(np.array_equal(a, b) for a, b in zip(first, again))
+    assert len({crop.tobytes() for crop in first}) == 8
+
+
+def test_both_augmentations_take_one_pixel(tmp_path):
+    dot = mx.nd.array(np.full((1, 1, 3), 128), dtype="uint8")
+    assert d2ltl.train_augs(32)(dot).shape == d2ltl.test_augs(32)(dot).shape == (3, 32, 32)
+
+
+def test_sizes_that_make_no_sense_are_refused(stripes):
+    with pytest.raises(d2ltl.SettingsError, match="size is 0"):
+        d2ltl.train_augs(0)
+    with pytest.raises(d2ltl.SettingsError, match="batch_size is 0"):
+        loader(d2ltl.load_images(stripes)[0], d2ltl.test_augs(32), 0)

@@ -1,0 +1,34 @@
+import pytest
+
+from d2ltl.history import Epoch, History
+
+
+def history(epochs=3):
+    return History(
+        ["cpu(0)"],
+        [
+            Epoch(i, 1 / i, 0.5 + i / 10, 0.4 + i / 10, seconds=2.0, examples_per_s=50.0 * i)
+            for i in range(1, epochs + 1)
+        ],
+    )
+
+
+def test_it_reads_as_the_book_prints_it():
+    assert str(history()) == "loss 0.333, train acc 0.800, test acc 0.700\n100.0 examples/sec on [cpu(0)]"
+    assert str(History(["cpu(0)"])) == "no epoch trained yet"
+
+
+def test_curves_and_totals():
+    assert history().curve("test_acc") == [0.5, 0.6000000000000001, 0.7]
+    assert (len(history()), history().seconds, history().examples_per_s) == (3, 6.0, 100.0)
+    assert (History([]).seconds, History([]).examples_per_s) == (0, 0.0)
+
+
+def test_json_gives_the_same_history():
+    assert History.from_json(history().to_json()) == history()
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"devices": [], "epochs": [{"epoch": 1}]}'])
+def test_other_json_is_refused(text):
+    with pytest.raises((ValueError, KeyError, TypeError)):
+        History.from_json(text)

@@ -1,0 +1,73 @@
+import sys
+import types
+
+import matplotlib as mpl
+import mxnet as mx
+import numpy as np
+import pytest
+
+import d2ltl
+from d2ltl import plot
+from d2ltl.history import Epoch, History
+
+mpl.use("Agg")
+
+
+def history(accuracies):
+    return History(["cpu(0)"], [Epoch(i, 1 / i, a, a, 1.0, 10.0) for i, a in enumerate(accuracies, 1)])
+
+
+@pytest.mark.parametrize("convert", [np.asarray, lambda a: mx.nd.array(a, dtype="uint8")])
+def test_images_are_shown_in_a_grid(convert):
+    images = [convert(np.full((8, 6, 3), 40 * i, dtype=np.uint8)) for i in range(3)]
+    axes = d2ltl.show_images(images, 2, 2, titles=["a", "b", "c"], scale=1)
+    assert axes.shape == (4,)
+    assert axes[0].figure.get_size_inches().tolist() == [2, 2]
+    assert [ax.get_title() for ax in axes] == ["a", "b", "c", ""]
+    assert [ax.images[0].get_array()[0, 0, 0] for ax in axes[:3]] == [0, 40, 80]
+    assert not axes[3].images
+
+
+def test_curves_show_the_mean_of_the_seeds():
+    figure = d2ltl.plot_curves(
+        {"finetune": [history([0.7, 0.8]), history([0.9, 1.0])], "scratch": [history([0.5, 0.6])]}
+    )
+    _, accuracy = figure.axes
+    lines = {line.get_label(): line.get_ydata().tolist() for line in accuracy.lines}
+    assert lines["finetune, test"] == pytest.approx([0.8, 0.9])
+    assert lines["scratch, test"] == pytest.approx([0.5, 0.6])
+
+
+def test_a_confusion_matrix_shows_its_counts():
+    figure = d2ltl.plot_confusion({"finetune": np.array([[8, 2], [0, 10]])}, ["a", "b"])
+    assert sorted(text.get_text() for text in figure.axes[0].texts) == ["0", "10", "2", "8"]
+    assert figure.axes[0].images[0].get_array().tolist() == [[0.8, 0.2], [0.0, 1.0]]
+
+
+def test_many_classes_show_no_counts_and_an_empty_class_no_share():
+    figure = d2ltl.plot_confusion({"finetune": np.zeros((20, 20), dtype=int)}, [str(i) for i in range(20)])
+    assert not figure.axes[0].texts
+    assert np.all(figure.axes[0].images[0].get_array() == 0)
+
+
+def test_images_in_groups():
+    image = np.zeros((4, 4, 3), dtype=np.uint8)
+    figure = plot.plot_images({"finetune": [(image, "one")] * 5, "scratch": []}, num_cols=4)
+    assert sum(bool(ax.images) for ax in figure.axes) == 5
+    assert [part.get_suptitle() for part in figure.subfigs] == ["finetune", "scratch: none"]
+
+
+def test_curves_are_live_in_a_notebook_only(monkeypatch):
+    assert plot.live_curves(3) == []
+    updates = []
+    handle = types.SimpleNamespace(update=updates.append)
+    notebook = types.SimpleNamespace(
+        get_ipython=lambda: types.SimpleNamespace(kernel=1),
+        display=types.SimpleNamespace(display=lambda figure, display_id: handle),
+    )
+    monkeypatch.setitem(sys.modules, "IPython", notebook)
+    (draw,) = plot.live_curves(3)
+    draw(history([0.5]))
+    draw(history([0.5, 0.6]))
+    assert len(updates) == 2
+    assert [len(line.get_ydata()) for line in updates[-1].axes[0].lines] == [2]

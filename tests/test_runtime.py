@@ -1,0 +1,111 @@
+import os
+import random
+import subprocess
+import sys
+
+import mxnet as mx
+import numpy as np
+import psutil
+import pytest
+
+import d2ltl
+from d2ltl import runtime
+
+
+def python(code, *before, **environment):
+    """Return what a new Python prints, warnings being errors."""
+    env = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
+    command = [*before, sys.executable, "-W", "error::RuntimeWarning", "-c", code]
+    result = subprocess.run(command, env={**env, **environment}, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    return result.stdout.strip()
+
+
+def test_import_and_help_load_no_mxnet():
+    assert python("import d2ltl, d2ltl.compare, sys; print('mxnet' in sys.modules)") == "False"
+
+
+def test_import_prepares_numpy_without_a_warning():
+    assert python("import warnings; warnings.simplefilter('error'); import d2ltl, numpy; print(numpy.bool)")
+    assert python("import d2ltl, mxnet; print(mxnet.__version__)")
+
+
+def test_import_sets_the_threads():
+    assert python("import d2ltl, os; print(os.environ['OMP_NUM_THREADS'])") == str(runtime.usable_processors())
+
+
+def test_import_keeps_the_threads_that_the_user_set():
+    assert python("import d2ltl, os; print(os.environ['OMP_NUM_THREADS'])", OMP_NUM_THREADS="7") == "7"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="taskset is Linux's")
+def test_threads_count_the_affinity():
+    assert python("import d2ltl, os; print(os.environ['OMP_NUM_THREADS'])", "taskset", "-c", "0") == "1"
+
+
+@pytest.mark.parametrize(
+    ("files", "processors"),
+    [
+        ({"cpu.max": "100000 100000\n"}, 1),
+        ({"cpu.max": "150000 100000\n"}, 2),
+        ({"cpu.max": "max 100000\n"}, 4),
+        ({"cpu/cpu.cfs_quota_us": "300000\n", "cpu/cpu.cfs_period_us": "100000\n"}, 3),
+        ({"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, 4),
+        ({}, 4),
+    ],
+)
+def test_threads_count_the_quota_of_a_container(files, processors, tmp_path, monkeypatch):
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    monkeypatch.setattr(runtime, "CGROUP", tmp_path)
+    monkeypatch.setattr(psutil, "cpu_count", lambda logical=True: 8 if logical else 4)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(8), raising=False)
+    assert runtime.usable_processors() == processors
+
+
+def test_a_late_import_warns_once_with_the_remedy():
+    # On a machine whose processors have one hardware thread each, MXNet's default is half of them.
+    code = (
+        "import numpy; vars(numpy).setdefault('bool', bool); numpy.bool = bool\n"
+        "import os, psutil, warnings, mxnet\n"
+        "psutil.cpu_count = lambda logical=True: 4\n"
+        "os.sched_getaffinity = lambda _: range(4)\n"
+        "with warnings.catch_warnings(record=True) as caught:\n"
+        "    warnings.simplefilter('always')\n"
+        "    import d2ltl\n"
+        "print([str(w.message) for w in caught])"
+    )
+    assert "OMP_NUM_THREADS=4" in python(code)
+    assert python(code, OMP_NUM_THREADS="1") == "[]"
+
+
+def test_devices_are_all_gpus_else_the_cpu(monkeypatch):
+    monkeypatch.setattr(mx.context, "num_gpus", lambda: 0)
+    assert d2ltl.devices() == [mx.cpu()]
+    monkeypatch.setattr(mx.context, "num_gpus", lambda: 2)
+    assert d2ltl.devices() == [mx.gpu(0), mx.gpu(1)]
+
+
+def test_one_seed_gives_the_same_numbers_and_each_epoch_others():
+    def draw(seed, epoch):
+        runtime.reseed(seed, epoch)
+        return random.random(), np.random.rand(), mx.nd.random.uniform().asscalar()
+
+    assert draw(1, 2) == draw(1, 2)
+    assert len({draw(seed, epoch) for seed in range(3) for epoch in range(3)}) == 9
+
+
+def test_without_mxnet_the_first_use_says_which_command_installs_it():
+    code = (
+        "import d2ltl, sys; sys.modules['mxnet'] = None\n"
+        "try: d2ltl.finetune_net\n"
+        "except d2ltl.D2LTLError as error: print(error)"
+    )
+    assert "pip install 'd2ltl[cpu]'" in python(code)
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'fine_tune'"):
+        d2ltl.fine_tune  # noqa: B018
+    assert {"finetune_net", "train_fine_tuning"} <= set(dir(d2ltl))
