@@ -21,8 +21,9 @@ def hub(stripes, tmp_path, monkeypatch):
 
 
 def test_the_chapter_runs_call_by_call(hub, capsys):
-    from d2ltl import book as d2l
     from mxnet import gluon, init, npx
+
+    from d2ltl import book as d2l
 
     npx.set_np()
 

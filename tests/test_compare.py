@@ -106,6 +106,6 @@ def test_ctrl_c_ends_with_status_130_and_the_way_to_resume(stripes, source_file,
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate()
     assert process.returncode == 130, errors
-    assert f"--resume --size 32" in errors
+    assert "--resume --size 32" in errors
     assert os.fspath(tmp_path / "out") in errors
     assert "Traceback" not in errors

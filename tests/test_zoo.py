@@ -51,9 +51,7 @@ def test_damaged_weights_are_refused(source_file, tmp_path):
 
 
 def test_weights_of_another_network_name_what_differs(source_file):
-    with pytest.raises(
-        d2ltl.WeightsError, match=r"source\.params is of another network: features\.[\w.]+ is missing"
-    ):
+    with pytest.raises(d2ltl.WeightsError, match=r"source\.params is of another network: features\.[\w.]+ is missing"):
         d2ltl.source_net("resnet34_v2", source_file)
 
 
@@ -62,9 +60,7 @@ def test_weights_of_another_size_name_what_differs(tmp_path):
     net.initialize()
     net(mx.nd.zeros((1, 3, 64, 64)))
     net.save_parameters(str(tmp_path / "half.params"))
-    with pytest.raises(
-        d2ltl.WeightsError, match=r"not of mobilenet0\.25: features\.0\.weight is \(16, 3, 3, 3\)"
-    ):
+    with pytest.raises(d2ltl.WeightsError, match=r"not of mobilenet0\.25: features\.0\.weight is \(16, 3, 3, 3\)"):
         d2ltl.source_net("mobilenet0.25", tmp_path / "half.params")
 
 

@@ -1,0 +1,219 @@
+"""Unpacking an archive that nobody vouches for."""
+
+from __future__ import annotations
+
+import contextlib
+import filecmp
+import os
+import posixpath
+import shutil
+import stat
+import tarfile
+import unicodedata
+import uuid
+import zipfile
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import IO, Callable, NamedTuple, Union, cast
+
+from _data_hub.errors import failures
+
+MAX_BYTES = 20 * 2**30  # what one archive may unpack to
+MAX_MEMBERS = 2_000_000
+CHUNK = 2**20
+
+PathLike = Union[str, "os.PathLike[str]"]
+
+
+class Member(NamedTuple):
+    """`data` opens a file's bytes, `link` is where a link points, from the top; a folder has neither."""
+
+    name: str
+    data: Callable[[], IO[bytes] | None] | None = None
+    link: str | None = None
+
+
+def _members(archive: Path) -> Iterator[Member]:
+    """List an archive. Its first bytes decide what it is: a tar may well end with a zip."""
+    with archive.open("rb") as file:
+        magic = file.read(4)
+    if magic in (b"PK\3\4", b"PK\5\6"):
+        return _zip_members(archive)
+    if tarfile.is_tarfile(archive):
+        return _tar_members(archive)
+    raise ValueError("neither a zip nor a tar archive, or damaged")
+
+
+def _zip_members(path: Path) -> Iterator[Member]:
+    with zipfile.ZipFile(path) as archive:
+        for info in archive.infolist():
+            kind = stat.S_IFMT(info.external_attr >> 16)
+            if info.flag_bits & 1:
+                raise ValueError(f"{info.filename!r} is protected by a password")
+            if kind == stat.S_IFLNK:
+                with archive.open(info) as data:
+                    target = data.read(4096).decode()
+                yield Member(info.filename, link=posixpath.join(posixpath.dirname(info.filename), target))
+            elif kind in (0, stat.S_IFREG, stat.S_IFDIR):
+                yield Member(info.filename, data=None if info.filename.endswith("/") else partial(archive.open, info))
+            else:
+                raise ValueError(f"{info.filename!r} is a device or a pipe")
+
+
+def _tar_members(path: Path) -> Iterator[Member]:
+    with tarfile.open(path) as archive:
+        for info in archive:
+            if info.issym():
+                yield Member(info.name, link=posixpath.join(posixpath.dirname(info.name), info.linkname))
+            elif info.islnk():
+                yield Member(info.name, link=info.linkname)
+            elif info.isreg():
+                yield Member(info.name, data=partial(archive.extractfile, info))
+            elif info.isdir():
+                yield Member(info.name)
+            else:
+                raise ValueError(f"{info.name!r} is a device or a pipe")
+        # tarfile takes a damaged header for the end, but the true end is a block of zeros; and a compressed
+        # file's checksum is looked at only by who reads as far as that.
+        stream = cast("IO[bytes]", archive.fileobj)
+        stream.seek(archive.offset)
+        if stream.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+            raise ValueError("damaged or cut short")
+        while stream.read(CHUNK):
+            pass
+
+
+def relative(name: str) -> PurePosixPath:
+    """Refuse a name that would lead out of a folder on any system."""
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts or "\\" in name or PureWindowsPath(name).drive:
+        raise ValueError("the name leads out of the folder, here or on another system")
+    return path
+
+
+class Tree:
+    """A new folder to write members into: never out of it, over one another, or past the limit."""
+
+    def __init__(self, root: Path) -> None:
+        root.mkdir()
+        self.root = root
+        self.sizes: dict[str, int] = {}
+        self._bytes = 0
+        self._taken = {".": "./"}  # each name by what all its spellings fold to; a folder's ends in /
+
+    def add_folder(self, path: PurePosixPath) -> None:
+        for folder in (*reversed(path.parents), path):
+            if self._take(folder, f"{folder}/"):
+                (self.root / folder).mkdir()
+
+    def add_file(self, path: PurePosixPath, data: IO[bytes]) -> None:
+        self.add_folder(path.parent)
+        if not self._take(path, str(path)):
+            raise ValueError("is in the archive twice")
+        start = self._bytes
+        with (self.root / path).open("xb") as file:
+            while chunk := data.read(CHUNK):
+                self._bytes += len(chunk)
+                if self._bytes > MAX_BYTES:
+                    raise ValueError(f"grows past the limit of {MAX_BYTES:,} bytes for an archive")
+                file.write(chunk)
+        self.sizes[str(path)] = self._bytes - start
+
+    def _take(self, path: PurePosixPath, name: str) -> bool:
+        """Take a name, if it is new; refuse one that is another's on some file system (macOS, Windows)."""
+        folded = unicodedata.normalize("NFD", unicodedata.normalize("NFD", str(path)).casefold())
+        new = folded not in self._taken
+        if self._taken.setdefault(folded, name) != name:
+            raise ValueError(f"collides with {self._taken[folded]!r}")
+        return new
+
+
+def unpack(archive: Path, root: Path) -> dict[str, int]:
+    """Unpack an archive into the new folder `root`; return the size of each file by its name."""
+    from tqdm.auto import tqdm
+
+    links = []
+    with failures(os.fspath(archive)):
+        tree = Tree(root)
+        for count, member in enumerate(tqdm(_members(archive), archive.name, unit=" files", delay=2)):
+            with failures(f"{archive}: {member.name!r}"):
+                if count >= MAX_MEMBERS:
+                    raise ValueError(f"is more than the limit of {MAX_MEMBERS:,} members of an archive")
+                path = relative(member.name)
+                if member.link is not None:
+                    links.append((path, member.link))
+                elif member.data is None:
+                    tree.add_folder(path)
+                else:
+                    with cast("IO[bytes]", member.data()) as data:
+                        tree.add_file(path, data)
+        for path, link in links:  # a link becomes a copy of its file, so that none ever stands in the folder
+            with failures(f"{archive}: {str(path)!r}"):
+                if (file := posixpath.normpath(link)) not in tree.sizes:
+                    raise ValueError(f"is a link to {link!r}, which is no file of the archive")
+                with (root / file).open("rb") as data:
+                    tree.add_file(path, data)
+        if not tree.sizes:
+            raise ValueError("holds no files")
+    return tree.sizes
+
+
+@contextlib.contextmanager
+def temporary_folder(path: Path) -> Iterator[Path]:
+    """Have a temporary folder, which outlives neither an exception nor Ctrl-C."""
+    shutil.rmtree(path, ignore_errors=True)  # left behind by a process that was killed
+    try:
+        path.mkdir(parents=True)
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def extract(filename: PathLike, folder: PathLike | None = None) -> str:
+    """Unpack a zip or a tar (plain, .gz, .xz, .bz2), of which nobody ever sees half.
+
+    Files that are in the place already stay there if they are the same, byte by byte; different ones are an
+    error. A link becomes a copy of the file that it points at.
+
+    Parameters
+    ----------
+    filename : path
+        The archive. What it is its content decides, not its name.
+    folder : path, optional
+        Where to unpack to; by default into the folder that the archive is in, as the book does.
+
+    Returns
+    -------
+    str
+        The folder.
+
+    Raises
+    ------
+    DataHubError
+        If the archive is damaged or protected by a password, or unpacks to more than `MAX_BYTES`. If a member
+        is a device, leads out of the folder, or has a name that a file system may take for another member's.
+    """
+    archive = Path(filename)
+    target = archive.parent if folder is None else Path(folder)
+    with failures(f"{archive} cannot be unpacked to {target}"):
+        near = next(place for place in (target, *target.absolute().parents) if place.is_dir())
+        with temporary_folder(near / f".{uuid.uuid4().hex}") as temporary:
+            _move(temporary / "unpacked", target, unpack(archive, temporary / "unpacked"))
+    return os.fspath(target)
+
+
+def _move(unpacked: Path, target: Path, names: dict[str, int]) -> None:
+    """Move what was unpacked to its place, all of it or nothing."""
+    if not target.exists():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        unpacked.rename(target)
+        return
+    new = [entry.name for entry in unpacked.iterdir() if not os.path.lexists(target / entry.name)]
+    for name in names:
+        top, there = PurePosixPath(name).parts[0], target / name
+        same = there.is_file() and filecmp.cmp(unpacked / name, there, shallow=False)
+        if top not in new and not same:
+            raise ValueError(f"{target / top} is there with other content; move it or name another folder")
+    for entry in new:
+        (unpacked / entry).rename(target / entry)

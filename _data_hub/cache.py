@@ -1,0 +1,159 @@
+"""The cache: the place of each file, its lock, and the folder that it is unpacked to."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import logging
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Callable, NamedTuple
+from urllib.parse import unquote, urlsplit
+
+from _data_hub.archives import relative, temporary_folder, unpack
+from _data_hub.errors import DataHubError, failures
+
+LOCK_TIMEOUT = 3600.0  # seconds to wait for another process that fetches or unpacks the same file
+ARCHIVE = re.compile(r"\.(zip|tgz|txz|tbz2|tar(\.(gz|xz|bz2))?)$", re.IGNORECASE)
+KEY = re.compile("(url-)?[0-9a-f]{40}")
+MANIFEST = "unpacked.json"
+LITTER = (".", "Thumbs.db")  # how the names begin that desktops leave behind
+
+logger = logging.getLogger("data_hub")
+
+
+class Item(NamedTuple):
+    """A file: its address, its SHA1 (if it is known) and its own name."""
+
+    url: str
+    sha1: str | None
+    file: str
+
+    @property
+    def home(self) -> Path:
+        """The folder of the cache that is this file's own."""
+        return cache_dir() / (self.sha1 or "url-" + hashlib.sha1(self.url.encode()).hexdigest())
+
+    @property
+    def path(self) -> Path:
+        return self.home / self.file
+
+
+def cache_dir() -> Path:
+    """Folder of all that was fetched: `$D2LTL_DATA`, else `d2ltl` in the user's cache folder."""
+    import pooch
+
+    return Path(os.environ.get("D2LTL_DATA") or pooch.os_cache("d2ltl")).expanduser().absolute()
+
+
+def make_item(what: str, url: str, sha1: str | None) -> Item:
+    with failures(what):
+        if not isinstance(url, str) or " " in url or not url.isprintable():
+            raise ValueError(f"an address is a text without blanks, not {url!r}")
+        if sha1 is not None and not re.fullmatch("[0-9a-fA-F]{40}", sha1):
+            raise ValueError(f"a SHA1 is 40 hexadecimal digits, not {sha1!r}")
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https", "file") or not (parts.netloc or parts.scheme == "file"):
+            raise ValueError(f"the address {url!r} must begin with http://, https:// or file://")
+        file = unquote(parts.path.rpartition("/")[2])
+        reserved = file.startswith(".") or file.casefold() in ("", "unpacked", MANIFEST)
+        if reserved or not file.isprintable() or len(relative(file).parts) != 1:
+            raise ValueError(f"the address {url!r} does not end with the name of a file")
+    return Item(url, sha1.lower() if sha1 else None, file)
+
+
+@contextlib.contextmanager
+def workplace(home: Path, why: str) -> Iterator[Path]:
+    """Hold the lock of a folder of the cache (the system frees it with the process); have a temporary one."""
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(f"{home}.lock")
+    with failures(f"{why}, and {home} cannot be changed (the variable D2LTL_DATA names another cache)"):
+        home.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire(timeout=2)
+        except Timeout:
+            logger.warning("waiting for another process to finish its work in %s", home)
+            lock.acquire(timeout=LOCK_TIMEOUT)
+        try:
+            with temporary_folder(home / ".tmp") as temporary:
+                yield temporary
+        finally:
+            lock.release()
+
+
+def fault_of(path: Path, sha1: str | None) -> str:
+    """Say why a file must not be used; nothing if it may."""
+    import pooch
+
+    with failures(os.fspath(path)):
+        if not path.is_file():
+            return "no such file"
+        if sha1 is None or (found := pooch.file_hash(os.fspath(path), alg="sha1")) == sha1:
+            return ""
+        with path.open("rb") as file:
+            is_page = file.read(256).lstrip().lower().startswith((b"<!doctype html", b"<html"))
+    hint = " (it looks like a web page, perhaps for a login)" if is_page else ""
+    return f"wrong SHA1, expected {sha1}, found {found}{hint}"
+
+
+def unpacked_folder(home: Path, fetch: Callable[[Path], Path]) -> Path:
+    """Have the unpacked folder of `home` whole; `fetch` brings the archive, if it is needed."""
+    if damage := damage_of(home):
+        with workplace(home, damage[0]) as temporary:
+            if damage_of(home):  # else another process unpacked it while this one waited for the lock
+                sizes = unpack(fetch(temporary), temporary / "unpacked")
+                shutil.rmtree(home / "unpacked", ignore_errors=True)
+                (home / MANIFEST).write_text(json.dumps(sizes), encoding="utf-8")
+                (temporary / "unpacked").rename(home / "unpacked")
+    return home / "unpacked"
+
+
+def manifest(home: Path) -> dict[str, int]:
+    """Read the size of each unpacked file by its name; nothing if that was never, or not wholly, written."""
+    with contextlib.suppress(OSError, ValueError, TypeError):
+        return dict(json.loads((home / MANIFEST).read_text(encoding="utf-8")))
+    return {}
+
+
+def damage_of(home: Path) -> list[str]:
+    """List what is wrong with the unpacked folder as far as sizes tell; reading it all would be slow."""
+
+    def is_right(file: Path, size: int) -> bool:
+        with contextlib.suppress(OSError):
+            return file.stat().st_size == size
+        return False
+
+    files = {home / "unpacked" / name: size for name, size in manifest(home).items()}
+    damage = [f"{file} is missing or was changed" for file, size in files.items() if not is_right(file, size)]
+    return damage if files else [f"{home / 'unpacked'} is not there, or not whole"]
+
+
+def content_folder(unpacked: Path, file: str, folder: str | None) -> str:
+    chosen = unpacked / (folder or ARCHIVE.sub("", file))
+    entries = [entry for entry in sorted(unpacked.iterdir()) if not entry.name.startswith((".", "__MACOSX"))]
+    if folder and not chosen.is_dir():
+        there = ", ".join(entry.name for entry in entries)
+        raise DataHubError(f"{file} holds no folder {folder!r}; it holds {there}")
+    if not chosen.is_dir():
+        chosen = entries[0] if len(entries) == 1 and entries[0].is_dir() else unpacked
+    return os.fspath(chosen)
+
+
+def problems_of(home: Path) -> Iterator[str]:
+    """List what is wrong with a folder of the cache."""
+    sha1 = None if home.name.startswith("url-") else home.name
+    for file in home.iterdir():
+        is_ours = file.name != MANIFEST and not file.name.startswith(LITTER)
+        if file.is_file() and is_ours and (fault := fault_of(file, sha1)):
+            yield f"{file}: {fault}"
+    if (home / MANIFEST).exists() or (home / "unpacked").exists():
+        yield from damage_of(home)
+        known = {home / "unpacked" / name for name in manifest(home)}
+        for file in (home / "unpacked").rglob("*"):
+            if file.is_file() and file not in known and not file.name.startswith(LITTER):
+                yield f"{file} was added"
