@@ -51,5 +51,5 @@ $(VENV)/lab: $(VENV)/core
 	@touch $@
 
 $(VENV)/check: $(VENV)/core
-	$(BIN)/pip install --quiet ruff==0.15.* mypy==2.*
+	$(BIN)/pip install --quiet 'ruff==0.17.*' 'mypy==2.4.*'
 	@touch $@

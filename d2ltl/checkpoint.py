@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-import tempfile
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -42,14 +43,13 @@ class Checkpoint:
 
     def save(self, history: History) -> None:
         """Write the state after an epoch."""
-        with tempfile.TemporaryDirectory() as folder, replacing(self.path) as temporary:
-            self.net.save_parameters(os.path.join(folder, "net.params"))
-            self.trainer.save_states(os.path.join(folder, "trainer.states"))
-            with zipfile.ZipFile(temporary, "w") as archive:
-                for name in ("net.params", "trainer.states"):
-                    archive.write(os.path.join(folder, name), name)
-                archive.writestr("history.json", history.to_json())
-                archive.writestr("settings.json", json.dumps(self.settings))
+        with replacing(self.path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+            for name, save in (("net.params", self.net.save_parameters), ("trainer.states", self.trainer.save_states)):
+                with self._part() as part:
+                    save(str(part))
+                    archive.write(part, name)
+            archive.writestr("history.json", history.to_json())
+            archive.writestr("settings.json", json.dumps(self.settings))
 
     def load(self) -> History | None:
         """Bring network and trainer to the saved state, and return the history; None if there is no file.
@@ -62,14 +62,25 @@ class Checkpoint:
         if not self.path.exists():
             return None
         try:
-            with zipfile.ZipFile(self.path) as archive, tempfile.TemporaryDirectory() as folder:
+            with zipfile.ZipFile(self.path) as archive:
                 self._check(json.loads(archive.read("settings.json")))
-                archive.extractall(folder)
-                self.net.load_parameters(os.path.join(folder, "net.params"), ctx=self._devices())
-                self.trainer.load_states(os.path.join(folder, "trainer.states"))
+                with self._part() as part:
+                    part.write_bytes(archive.read("net.params"))
+                    self.net.load_parameters(str(part), ctx=self._devices())
+                    part.write_bytes(archive.read("trainer.states"))
+                    self.trainer.load_states(str(part))
                 return History.from_json(archive.read("history.json").decode())
         except (zipfile.BadZipFile, KeyError, ValueError, AssertionError, mx.MXNetError) as error:
             raise CheckpointError(f"{self.path} is no checkpoint of this network ({error}). Delete it.") from error
+
+    @contextlib.contextmanager
+    def _part(self) -> Iterator[Path]:
+        """Give a file for MXNet, which saves to files only; its name is fixed, so that a killed process leaves one."""
+        part = self.path.with_name(f".{self.path.name}.member")
+        try:
+            yield part
+        finally:
+            part.unlink(missing_ok=True)
 
     def _check(self, saved: dict[str, Any]) -> None:
         if names := [name for name in self.settings if saved.get(name) != self.settings[name]]:

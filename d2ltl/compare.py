@@ -79,15 +79,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
     try:
         _compare(args)
-    except D2LTLError as error:
+    except (D2LTLError, OSError) as error:  # OSError: a full disk, no permission to write
         hint = " Or give images of your own with --data." if isinstance(error, DataHubError) else ""
         print(f"error: {error}{hint}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        resume = shlex.join(["--resume", *(a for a in arguments if a != "--resume")])
-        print(f"\nStopped. Go on with: python -m d2ltl.compare {resume}", file=sys.stderr)
+        print(f"\nStopped. {_way_on(args.out, arguments)}", file=sys.stderr)
         return 130
     return 0
+
+
+def _way_on(out: Path, arguments: list[str]) -> str:
+    if not (out / "settings.json").exists():
+        return "Nothing was written yet."
+    again = ["--resume", *(argument for argument in arguments if argument != "--resume")]
+    return f"Go on with: python -m d2ltl.compare {shlex.join(again)}"
 
 
 def _compare(args: argparse.Namespace) -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +14,11 @@ from mxnet.gluon import HybridBlock
 
 import data_hub
 from d2ltl import runtime
-from d2ltl.data import ImageFolder, load_images
-from d2ltl.errors import CheckpointError, SettingsError
+from d2ltl.data import TEST_SHARE, ImageFolder, load_images
+from d2ltl.errors import SettingsError
 from d2ltl.gains import Gain, measure_gains
-from d2ltl.history import Epoch, History
 from d2ltl.nets import check_input, scratch_net
-from d2ltl.replacing import replacing
+from d2ltl.runs import Run, RunFolder
 from d2ltl.strategies import BASELINE, STRATEGIES
 from d2ltl.train import confusion_matrix, predict, train_fine_tuning
 from d2ltl.zoo import source_net
@@ -28,47 +26,6 @@ from d2ltl.zoo import source_net
 logger = logging.getLogger(__name__)
 
 MISTAKES_KEPT = 8  # of each run, the most confident ones
-
-
-@dataclass
-class Run:
-    """One strategy with one seed.
-
-    Attributes
-    ----------
-    strategy : str
-    seed : int
-    learning_rate : float
-    history : History
-    confusion : ndarray of int64, shape (classes, classes)
-        Of the test images after the last epoch; row: the true class.
-    mistakes : list of dict
-        The most confidently wrong test images: ``file``, ``true``, ``predicted``, ``probability``.
-    """
-
-    strategy: str
-    seed: int
-    learning_rate: float
-    history: History
-    confusion: np.ndarray
-    mistakes: list[dict[str, Any]]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the run as JSON values."""
-        return {
-            "strategy": self.strategy,
-            "seed": self.seed,
-            "learning_rate": self.learning_rate,
-            "history": [asdict(epoch) for epoch in self.history.epochs],
-            "confusion": self.confusion.tolist(),
-            "mistakes": self.mistakes,
-        }
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any], devices: list[str]) -> Run:
-        """Return the run that `to_dict` wrote."""
-        history = History(devices, [Epoch(**epoch) for epoch in values["history"]])
-        return cls(**{**values, "history": history, "confusion": np.array(values["confusion"])})
 
 
 @dataclass
@@ -81,7 +38,7 @@ class Comparison:
         Its arguments.
     classes : list of str
     images : dict
-        How many to ``train`` and to ``test``, and how many were ``skipped`` as unreadable.
+        How many to ``train`` and to ``test``, how many were ``skipped`` as unreadable, and whose the ``split`` is.
     devices : list of str
     versions : dict
     runs : list of Run
@@ -89,7 +46,7 @@ class Comparison:
 
     settings: dict[str, Any]
     classes: list[str]
-    images: dict[str, int]
+    images: dict[str, Any]
     devices: list[str]
     versions: dict[str, str]
     runs: list[Run]
@@ -194,17 +151,25 @@ def run_comparison(
     images = load_images(find_data(os.fspath(data)), skip_unreadable=skip_unreadable)
     source = source_net(net, pretrained)
     check_input(scratch_net(len(images[0].synsets), net), size, len(images[0].synsets))
-    folder = Path(out) / "runs" if out is not None else None
-    if folder:
-        _prepare(folder, settings, resume)
+    folder = None if out is None else RunFolder.claim(out, settings, resume)
     return Comparison(
         settings=settings,
         classes=list(images[0].synsets),
-        images={"train": len(images[0]), "test": len(images[1]), "skipped": sum(len(part.skipped) for part in images)},
+        images=_describe(*images),
         devices=[str(device) for device in runtime.devices()],
         versions=runtime.versions(),
         runs=[_run(name, seed, settings, images, source, folder) for seed in seeds for name in strategies],
     )
+
+
+def _describe(train: ImageFolder, test: ImageFolder) -> dict[str, Any]:
+    drawn = train.root == test.root
+    return {
+        "train": len(train),
+        "test": len(test),
+        "skipped": len(train.skipped) + len(test.skipped),
+        "split": f"{TEST_SHARE:.0%} of every class to test, drawn with seed 0" if drawn else "its own",
+    }
 
 
 def find_data(data: str) -> str:
@@ -233,53 +198,37 @@ def _check(settings: dict[str, Any]) -> None:
         raise SettingsError(f"A seed is {min(settings['seeds'])}; seeds are 0 or more.")
 
 
-def _prepare(folder: Path, settings: dict[str, Any], resume: bool) -> None:
-    """Claim the folder for a comparison with these settings; without `resume`, start it anew."""
-    file = folder.parent / "settings.json"
-    if file.exists():
-        saved = json.loads(file.read_text(encoding="utf-8"))
-        if changed := [name for name in settings if saved.get(name) != settings[name]]:
-            changes = ", ".join(f"{name} {saved.get(name)}, now {settings[name]}" for name in changed)
-            raise CheckpointError(f"{folder.parent} holds a comparison with {changes}. Choose another folder.")
-        if not resume:
-            raise CheckpointError(f"{folder.parent} holds this comparison already: resume it or choose another folder.")
-    elif resume:
-        raise CheckpointError(f"{folder.parent} holds no comparison to resume.")
-    elif folder.parent.exists() and any(folder.parent.iterdir()):
-        raise CheckpointError(f"{folder.parent} is not empty and holds no comparison. Choose another folder.")
-    folder.mkdir(parents=True, exist_ok=True)
-    _write_json(file, settings)
-
-
 def _run(
     strategy: str,
     seed: int,
     settings: dict[str, Any],
     images: tuple[ImageFolder, ImageFolder],
     source: HybridBlock,
-    folder: Path | None,
+    folder: RunFolder | None,
 ) -> Run:
     """Train one network, or read what is recorded of it."""
-    record = folder / f"{strategy}-seed{seed}.run.json" if folder else None
-    if record and record.exists():
+    if folder and (done := folder.load(strategy, seed)):
         logger.info("%s, seed %d: done already", strategy, seed)
-        return Run.from_dict(json.loads(record.read_text(encoding="utf-8")), [str(d) for d in runtime.devices()])
-    checkpoint = folder / f"{strategy}-seed{seed}.checkpoint" if folder else None
+        return done
     learning_rate = settings[STRATEGIES[strategy].learning_rate]
     logger.info("%s, seed %d, learning rate %g:", strategy, seed, learning_rate)
     runtime.reseed(seed)
     net = STRATEGIES[strategy].make_net(len(images[0].synsets), source)
-    history = train_fine_tuning(net, learning_rate, settings["batch_size"], settings["epochs"], data=images,
-                                size=settings["size"], seed=seed, checkpoint=checkpoint)  # fmt: skip
+    history = train_fine_tuning(
+        net,
+        learning_rate,
+        settings["batch_size"],
+        settings["epochs"],
+        data=images,
+        size=settings["size"],
+        seed=seed,
+        checkpoint=folder.checkpoint(strategy, seed) if folder else None,
+    )
     probabilities, labels = predict(net, images[1], size=settings["size"], batch_size=settings["batch_size"])
-    run = Run(strategy, seed, learning_rate, history, confusion_matrix(probabilities, labels),
-              _mistakes(images[1], probabilities, labels))  # fmt: skip
-    if record and checkpoint:
-        with replacing(record.with_name(f"{strategy}-seed{seed}.params")) as temporary:
-            net.save_parameters(str(temporary))
-        _write_json(record.with_name(f"{strategy}-seed{seed}.json"), images[0].synsets)  # so it can be a source model
-        _write_json(record, run.to_dict())
-        checkpoint.unlink()
+    confusion = confusion_matrix(probabilities, labels)
+    run = Run(strategy, seed, learning_rate, history, confusion, _mistakes(images[1], probabilities, labels))
+    if folder:
+        folder.save(run, net, images[0].synsets)
     return run
 
 
@@ -295,8 +244,3 @@ def _mistakes(images: ImageFolder, probabilities: np.ndarray, labels: np.ndarray
         }
         for i in worst
     ]
-
-
-def _write_json(file: Path, value: Any) -> None:
-    with replacing(file) as temporary:
-        temporary.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -13,11 +13,12 @@ import numpy as np
 from jinja2 import Environment, PackageLoader
 from matplotlib.figure import Figure
 
-from d2ltl.comparison import Comparison, Run
+from d2ltl.comparison import Comparison
 from d2ltl.data import read_image
 from d2ltl.gains import Gain
 from d2ltl.plot import plot_confusion, plot_curves, plot_images
 from d2ltl.replacing import replacing
+from d2ltl.runs import Run
 from d2ltl.strategies import BASELINE, STRATEGIES
 
 COLUMNS = ["strategy", "lr", "loss", "train acc", "test acc", "of each seed", "seconds", "examples/s"]

@@ -23,8 +23,11 @@ def start(*arguments):
 
 def measured(out):
     runs = json.loads((out / "report.json").read_text())["runs"]
-    return [(r["strategy"], r["seed"], r["confusion"], [(e["loss"], e["train_acc"], e["test_acc"]) for e in r["history"]])
-            for r in runs]  # fmt: skip
+    return [
+        (run["strategy"], run["seed"], run["confusion"], epoch["loss"], epoch["train_acc"], epoch["test_acc"])
+        for run in runs
+        for epoch in run["history"]
+    ]
 
 
 def test_it_prints_the_books_lines_a_table_and_its_reading(stripes, source_file, tmp_path, capsys):
@@ -33,8 +36,9 @@ def test_it_prints_the_books_lines_a_table_and_its_reading(stripes, source_file,
     assert printed.count("examples/sec on [cpu(0)]") == 2
     assert "finetune against scratch: starts" in printed
     assert str(tmp_path / "out/report.html") in printed
+    pictures = {"curves.png", "confusion.png", "mistakes.png"}
     assert {file.name for file in (tmp_path / "out").iterdir()} == {
-        "runs", "settings.json", "report.json", "report.html", "curves.png", "confusion.png", "mistakes.png"}  # fmt: skip
+        "runs", "settings.json", "report.json", "report.html", *pictures}  # fmt: skip
 
 
 def test_help_is_quick_and_teaches():
@@ -78,23 +82,58 @@ def test_the_books_data_that_cannot_be_had_says_how_to_give_other(tmp_path, monk
     assert "--data" in capsys.readouterr().err
 
 
+def test_out_that_cannot_be_written_ends_with_status_2(stripes, source_file, tmp_path, capsys):
+    (tmp_path / "file").touch()
+    assert compare.main(arguments(stripes, source_file, tmp_path / "file/out")) == 2
+    assert "file/" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("interrupted", "way_on"),
+    [
+        ("d2ltl.comparison.load_images", "Nothing was written yet"),
+        ("d2ltl.comparison.train_fine_tuning", "--resume"),
+        ("d2ltl.comparison.predict", "--resume"),
+        ("d2ltl.report.plot_confusion", "--resume"),
+    ],
+)
+def test_ctrl_c_at_any_stage_can_be_resumed(stripes, source_file, tmp_path, monkeypatch, capsys, interrupted, way_on):
+    given = [*arguments(stripes, source_file, tmp_path / "out"), "--epochs", "1"]
+
+    def ctrl_c(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(interrupted, ctrl_c)
+        assert compare.main(given) == 130
+    assert way_on in capsys.readouterr().err
+    assert compare.main([*given, *(["--resume"] if way_on == "--resume" else [])]) == 0
+    assert not [path for path in tmp_path.rglob("*") if ".part" in path.name]
+
+
 @pytest.mark.slow
-def test_killed_at_any_moment_and_resumed_it_ends_the_same(stripes, source_file, tmp_path):
-    given = arguments(stripes, source_file, tmp_path / "whole")
-    undisturbed = start(*given)
+def test_killed_twenty_times_and_resumed_it_ends_the_same(stripes, source_file, tmp_path):
+    whole, killed = tmp_path / "whole/out", tmp_path / "killed/out"
     begin = time.perf_counter()
-    assert undisturbed.wait() == 0
+    assert start(*arguments(stripes, source_file, whole)).wait() == 0
     duration = time.perf_counter() - begin
-    given = arguments(stripes, source_file, tmp_path / "killed")
-    process = start(*given)
-    time.sleep(duration * random.Random().uniform(0.4, 0.9))
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    resume = ["--resume"] if (tmp_path / "killed/settings.json").exists() else []
-    assert start(*given, *resume).wait() == 0
-    assert measured(tmp_path / "killed") == measured(tmp_path / "whole")
-    left = {path.name for path in (tmp_path / "killed").rglob("*")}
-    assert left == {path.name for path in (tmp_path / "whole").rglob("*")}
+    for _ in range(20):
+        process = start(*arguments(stripes, source_file, killed), *resume_if_begun(killed))
+        time.sleep(random.uniform(0.3, 0.9) * duration)
+        process.kill()
+        process.wait()
+    process = start(*arguments(stripes, source_file, killed), *resume_if_begun(killed))
+    assert process.wait() == 0, process.stderr.read()
+    assert measured(killed) == measured(whole)
+    assert names(tmp_path / "killed") == names(tmp_path / "whole")
+
+
+def resume_if_begun(out):
+    return ["--resume"] if out.exists() else []
+
+
+def names(folder):
+    return sorted(path.name for path in folder.rglob("*"))
 
 
 @pytest.mark.slow

@@ -6,7 +6,7 @@ from conftest import write_images
 
 import d2ltl
 import data_hub
-from d2ltl.comparison import Run
+from d2ltl.runs import Run
 
 SETTINGS = {"size": 32, "epochs": 2, "batch_size": 10, "lr_finetune": 0.002, "lr_scratch": 0.02}
 
@@ -32,7 +32,7 @@ def test_every_strategy_gets_every_seed(stripes, source_file):
         "frozen": 0.002,
     }
     assert comparison.classes == ["across", "upright"]
-    assert comparison.images == {"train": 40, "test": 20, "skipped": 0}
+    assert comparison.images == {"train": 40, "test": 20, "skipped": 0, "split": "its own"}
     assert comparison.chance == 0.5
     assert set(comparison.gains) == {"finetune", "frozen"}
     for run in comparison.runs:
@@ -97,7 +97,7 @@ def test_changed_arguments_are_refused_by_name(stripes, source_file, tmp_path):
 
 def test_a_folder_of_something_else_is_left_alone(stripes, source_file, tmp_path):
     (tmp_path / "thesis.txt").write_text("mine")
-    with pytest.raises(d2ltl.CheckpointError, match="not empty"):
+    with pytest.raises(d2ltl.CheckpointError, match="is there and holds no comparison"):
         compare(stripes, source_file, out=tmp_path)
     with pytest.raises(d2ltl.CheckpointError, match="no comparison to resume"):
         compare(stripes, source_file, out=tmp_path / "none", resume=True)
@@ -143,6 +143,6 @@ def test_unreadable_images_are_left_out_and_counted(source_file, tmp_path):
     write_images(tmp_path / "test", 2)
     (tmp_path / "test/across/broken.jpg").write_bytes(b"broken")
     comparison = compare(tmp_path, source_file, strategies=["finetune"], epochs=1, skip_unreadable=True)
-    assert comparison.images == {"train": 8, "test": 4, "skipped": 1}
+    assert comparison.images == {"train": 8, "test": 4, "skipped": 1, "split": "its own"}
     with pytest.raises(d2ltl.ImageFolderError, match=r"broken\.jpg"):
         compare(tmp_path, source_file, strategies=["finetune"], epochs=1)

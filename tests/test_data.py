@@ -1,9 +1,13 @@
 import logging
+import tempfile
+from pathlib import Path
 
 import mxnet as mx
 import numpy as np
 import pytest
 from conftest import write_images
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 import d2ltl
@@ -204,3 +208,51 @@ def test_sizes_that_make_no_sense_are_refused(stripes):
         d2ltl.train_augs(0)
     with pytest.raises(d2ltl.SettingsError, match="batch_size is 0"):
         loader(d2ltl.load_images(stripes)[0], d2ltl.test_augs(32), 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"), [("moving.gif", {"append_images": [picture()]}), ("image.webp", {}), ("image.bmp", {})]
+)
+def test_other_formats_are_read_a_moving_one_by_its_first_picture(tmp_path, name, options):
+    picture().save(tmp_path / name, save_all=bool(options), **options)
+    assert np.abs(read_image(tmp_path / name).astype(int) - np.asarray(picture())).mean() < 12
+
+
+@pytest.mark.slow
+def test_a_huge_image_is_read(tmp_path):
+    Image.new("L", (12_000, 12_000), 7).save(tmp_path / "huge.png")
+    with pytest.warns(Image.DecompressionBombWarning):
+        assert read_image(tmp_path / "huge.png").shape == (12_000, 12_000, 3)
+
+
+def test_a_decompression_bomb_is_refused_by_name(tmp_path, monkeypatch):
+    picture((300, 300)).save(tmp_path / "bomb.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    with pytest.raises(d2ltl.ImageFolderError, match=r"bomb\.png cannot be read"):
+        read_image(tmp_path / "bomb.png")
+
+
+def test_links_to_images_count_and_loops_do_not(tmp_path):
+    write_images(tmp_path / "images", 2)
+    (tmp_path / "images/across/link.jpg").symlink_to(tmp_path / "images/across/000.jpg")
+    (tmp_path / "images/across/loop.jpg").symlink_to(tmp_path / "images/across/loop.jpg")
+    (tmp_path / "images/across/up").symlink_to(tmp_path / "images")
+    (tmp_path / "images/loop").symlink_to(tmp_path / "images/loop")
+    images = ImageFolder(tmp_path / "images")
+    assert np.bincount(images.labels).tolist() == [3, 2]
+    assert len(list(images)) == 5
+
+
+@settings(max_examples=30, deadline=None)
+@given(sizes=st.lists(st.integers(2, 30), min_size=2, max_size=4), seed=st.integers(0, 2**32))
+def test_a_split_takes_every_image_once_and_some_of_each_class_for_both(sizes, seed):
+    with tempfile.TemporaryDirectory() as root:
+        for label, size in enumerate(sizes):
+            Path(root, str(label)).mkdir()
+            for i in range(size):
+                Path(root, str(label), f"{i}.jpg").touch()
+        train, test = d2ltl.load_images(root, seed=seed)
+    assert not set(train.items) & set(test.items)
+    assert len(train) + len(test) == sum(sizes)
+    assert set(train.labels) == set(test.labels) == set(range(len(sizes)))
+    assert np.bincount(test.labels).tolist() == [max(1, round(size / 5)) for size in sizes]

@@ -1,4 +1,6 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from d2ltl.history import Epoch, History
 
@@ -26,6 +28,15 @@ def test_curves_and_totals():
 
 def test_json_gives_the_same_history():
     assert History.from_json(history().to_json()) == history()
+
+
+numbers = st.floats(allow_nan=False)
+epochs = st.builds(Epoch, st.integers(), numbers, numbers, numbers, numbers, numbers)
+
+
+@given(st.builds(History, st.lists(st.text()), st.lists(epochs)))
+def test_any_history_survives_json(history):
+    assert History.from_json(history.to_json()) == history
 
 
 @pytest.mark.parametrize("text", ["", "{}", '{"devices": [], "epochs": [{"epoch": 1}]}'])

@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from d2ltl.comparison import Comparison, Run
+from d2ltl.comparison import Comparison
 from d2ltl.history import Epoch, History
 from d2ltl.report import reading, table, write_report
+from d2ltl.runs import Run
 
 SETTINGS = {"data": "<my> hot dogs", "net": "resnet18_v2", "pretrained": "source.params", "size": 64, "epochs": 3,
             "batch_size": 8}  # fmt: skip
@@ -19,7 +20,7 @@ def run(strategy, seed, accuracies, mistakes=()):
 
 
 def comparison(*runs):
-    images = {"train": 40, "test": 20, "skipped": 1}
+    images = {"train": 40, "test": 20, "skipped": 1, "split": "its own"}
     return Comparison(SETTINGS, ["hot dog", "other & more"], images, ["cpu(0)"], {"mxnet": "1.9.1"}, list(runs))
 
 

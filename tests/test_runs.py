@@ -1,0 +1,54 @@
+import numpy as np
+import pytest
+
+import d2ltl
+from d2ltl.history import Epoch, History
+from d2ltl.runs import Run, RunFolder
+
+SETTINGS = {"size": 32, "seeds": [0]}
+
+
+@pytest.fixture
+def run():
+    history = History([str(device) for device in d2ltl.devices()], [Epoch(1, 0.5, 0.6, 0.7, 1.0, 40.0)])
+    return Run("finetune", 0, 0.01, history, np.array([[1, 2], [3, 4]]), [{"file": "a.jpg"}])
+
+
+def names(folder):
+    return sorted(path.name for path in folder.rglob("*") if path.is_file())
+
+
+def test_a_finished_run_is_kept_with_its_network(tmp_path, run, source):
+    folder = RunFolder.claim(tmp_path / "out", SETTINGS, resume=False)
+    assert folder.load("finetune", 0) is None
+    folder.checkpoint("finetune", 0).write_bytes(b"of the last epoch")
+    folder.save(run, source, ["a", "b", "c", "d", "e"])
+    kept = ["finetune-seed0.json", "finetune-seed0.params", "finetune-seed0.run.json", "settings.json"]
+    assert names(tmp_path) == kept
+    assert folder.load("finetune", 0).to_dict() == run.to_dict()
+    assert d2ltl.source_net("resnet18_v2", folder.runs / "finetune-seed0.params").classes == ["a", "b", "c", "d", "e"]
+
+
+def test_a_checkpoint_that_outlived_its_run_goes(tmp_path, run, source):
+    folder = RunFolder.claim(tmp_path / "out", SETTINGS, resume=False)
+    folder.checkpoint("finetune", 0).touch()
+    folder.save(run, source, [])
+    folder.checkpoint("finetune", 0).touch()  # killed between the record and the end
+    assert folder.load("finetune", 0).history == run.history
+    assert not folder.checkpoint("finetune", 0).exists()
+
+
+def test_what_a_killed_claim_left_is_replaced(tmp_path):
+    (tmp_path / ".out.part/runs").mkdir(parents=True)
+    (tmp_path / ".out.part/settings.json").write_text("{")
+    RunFolder.claim(tmp_path / "out", SETTINGS, resume=False)
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    RunFolder.claim(tmp_path / "out", SETTINGS, resume=True)
+
+
+def test_an_empty_folder_may_be_claimed_and_a_file_not(tmp_path):
+    (tmp_path / "empty").mkdir()
+    RunFolder.claim(tmp_path / "empty", SETTINGS, resume=False)
+    (tmp_path / "file").touch()
+    with pytest.raises(d2ltl.CheckpointError, match="file is there and holds no comparison"):
+        RunFolder.claim(tmp_path / "file", SETTINGS, resume=False)
