@@ -231,7 +231,7 @@ def train_augs(size: int = 224) -> transforms.Compose:
     """
     _check_size(size)
     crop = [transforms.RandomResizedCrop(size), transforms.RandomFlipLeftRight()]
-    return transforms.Compose([*crop, *_tensor_and_normalize()])
+    return transforms.Compose([*crop, *tensor_and_normalize()])
 
 
 def test_augs(size: int = 224) -> transforms.Compose:
@@ -241,7 +241,7 @@ def test_augs(size: int = 224) -> transforms.Compose:
     """
     _check_size(size)
     crop = [transforms.Resize(round(size * 256 / 224)), transforms.CenterCrop(size)]
-    return transforms.Compose([*crop, *_tensor_and_normalize()])
+    return transforms.Compose([*crop, *tensor_and_normalize()])
 
 
 test_augs.__test__ = False  # type: ignore[attr-defined]  # not a test, whatever pytest makes of its name
@@ -252,7 +252,8 @@ def _check_size(size: int) -> None:
         raise SettingsError(f"size is {size}; the side of an image is at least 1 pixel.")
 
 
-def _tensor_and_normalize() -> list[Any]:
+def tensor_and_normalize() -> list[Any]:
+    """Return the end of every augmentation: to float32 (3, height, width), normalised as for ImageNet."""
     return [transforms.ToTensor(), transforms.Normalize(IMAGENET_MEAN, IMAGENET_STD)]
 
 

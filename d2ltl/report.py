@@ -109,7 +109,7 @@ def write_report(comparison: Comparison, out: str | os.PathLike[str]) -> Path:
 def _figures(comparison: Comparison) -> dict[str, Figure]:
     runs = {name: comparison.of(name) for name in comparison.strategies}
     matrices = {name: np.sum([run.confusion for run in of], axis=0) for name, of in runs.items()}
-    title = f"{comparison.settings['net']} on {Path(comparison.settings['data']).name}"
+    title = f"{comparison.settings['net']} on {_data_name(comparison)}"
     return {
         "curves.png": plot_curves({name: [run.history for run in of] for name, of in runs.items()}, title),
         "confusion.png": plot_confusion(matrices, comparison.classes),
@@ -122,6 +122,11 @@ def _mistaken_images(run: Run) -> list[tuple[np.ndarray, str]]:
         (read_image(m["file"]), f"{m['true']}\ntaken for {m['predicted']}\n{m['probability']:.0%}")
         for m in run.mistakes
     ]
+
+
+def _data_name(comparison: Comparison) -> str:
+    """Return what to call the data: the name in the hub, or the last part of the path."""
+    return Path(comparison.settings["data"]).name
 
 
 def _png(figure: Figure) -> bytes:
@@ -139,6 +144,7 @@ def _page(comparison: Comparison, pictures: dict[str, bytes]) -> str:
     environment = Environment(loader=PackageLoader("d2ltl", "."), autoescape=True, trim_blocks=True)
     context: dict[str, Any] = {
         "comparison": comparison,
+        "data": _data_name(comparison),
         "strategies": {name: STRATEGIES[name].description for name in comparison.strategies},
         "columns": COLUMNS,
         "rows": table_rows(comparison),

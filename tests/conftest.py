@@ -76,6 +76,18 @@ def source_file(tmp_path_factory):
     return file
 
 
+@pytest.fixture(scope="session")
+def small_source_file(tmp_path_factory):
+    """The file of a mobilenet0.25, which trains quicker, with random weights."""
+    file = tmp_path_factory.mktemp("small") / "small.params"
+    mx.random.seed(0)
+    net = mx.gluon.model_zoo.vision.mobilenet0_25(classes=5)
+    net.initialize(mx.init.Xavier())
+    net(mx.nd.zeros((1, 3, 32, 32)))
+    net.save_parameters(os.fspath(file))
+    return file
+
+
 @pytest.fixture
 def source(source_file):
     """That model, loaded anew."""

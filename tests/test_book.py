@@ -1,3 +1,4 @@
+import hashlib
 import os
 import shutil
 
@@ -14,7 +15,7 @@ def hub(stripes, tmp_path, monkeypatch):
     root = shutil.copytree(stripes, tmp_path / "hotdog")
     archive = shutil.make_archive(str(tmp_path / "archives/hotdog"), "zip", root.parent, root.name)
     with open(archive, "rb") as file:
-        sha1 = data_hub.hashlib.sha1(file.read()).hexdigest()
+        sha1 = hashlib.sha1(file.read()).hexdigest()
     monkeypatch.setenv("D2LTL_DATA", str(tmp_path / "cache"))
     monkeypatch.setenv("D2LTL_MIRRORS", os.path.dirname(archive))
     monkeypatch.setitem(data_hub.DATA_HUB, "hotdog", ("http://127.0.0.1:9/hotdog.zip", sha1))

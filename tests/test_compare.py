@@ -11,14 +11,20 @@ import pytest
 from d2ltl import compare
 
 
-def arguments(stripes, source_file, out, *more):
+def arguments(stripes, small_source_file, out, *more):
     given = f"--size 32 --epochs 3 --batch-size 10 --lr-finetune 0.002 --lr-scratch 0.02 --data {stripes}".split()
-    return [*given, "--pretrained", str(source_file), "--out", str(out), *more]
+    return [*given, "--net", "mobilenet0.25", "--pretrained", str(small_source_file), "--out", str(out), *more]
 
 
 def start(*arguments):
     command = [sys.executable, "-m", "d2ltl.compare", *map(str, arguments)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # tests in the background ignore Ctrl-C
+    )
 
 
 def measured(out):
@@ -30,8 +36,8 @@ def measured(out):
     ]
 
 
-def test_it_prints_the_books_lines_a_table_and_its_reading(stripes, source_file, tmp_path, capsys):
-    assert compare.main(arguments(stripes, source_file, tmp_path / "out")) == 0
+def test_it_prints_the_books_lines_a_table_and_its_reading(stripes, small_source_file, tmp_path, capsys):
+    assert compare.main(arguments(stripes, small_source_file, tmp_path / "out")) == 0
     printed = capsys.readouterr().out
     assert printed.count("examples/sec on [cpu(0)]") == 2
     assert "finetune against scratch: starts" in printed
@@ -60,8 +66,8 @@ def test_help_is_quick_and_teaches():
         (["--resume"], "no comparison to resume"),
     ],
 )
-def test_mistakes_end_with_status_2_and_one_line(stripes, source_file, tmp_path, capsys, more, problem):
-    assert compare.main(arguments(stripes, source_file, tmp_path / "out", *more)) == 2
+def test_mistakes_end_with_status_2_and_one_line(stripes, small_source_file, tmp_path, capsys, more, problem):
+    assert compare.main(arguments(stripes, small_source_file, tmp_path / "out", *more)) == 2
     error = capsys.readouterr().err
     assert problem in error
     assert error.count("\n") == 1
@@ -82,9 +88,9 @@ def test_the_books_data_that_cannot_be_had_says_how_to_give_other(tmp_path, monk
     assert "--data" in capsys.readouterr().err
 
 
-def test_out_that_cannot_be_written_ends_with_status_2(stripes, source_file, tmp_path, capsys):
+def test_out_that_cannot_be_written_ends_with_status_2(stripes, small_source_file, tmp_path, capsys):
     (tmp_path / "file").touch()
-    assert compare.main(arguments(stripes, source_file, tmp_path / "file/out")) == 2
+    assert compare.main(arguments(stripes, small_source_file, tmp_path / "file/out")) == 2
     assert "file/" in capsys.readouterr().err
 
 
@@ -97,8 +103,10 @@ def test_out_that_cannot_be_written_ends_with_status_2(stripes, source_file, tmp
         ("d2ltl.report.plot_confusion", "--resume"),
     ],
 )
-def test_ctrl_c_at_any_stage_can_be_resumed(stripes, source_file, tmp_path, monkeypatch, capsys, interrupted, way_on):
-    given = [*arguments(stripes, source_file, tmp_path / "out"), "--epochs", "1"]
+def test_ctrl_c_at_any_stage_can_be_resumed(
+    stripes, small_source_file, tmp_path, monkeypatch, capsys, interrupted, way_on
+):
+    given = [*arguments(stripes, small_source_file, tmp_path / "out"), "--epochs", "1"]
 
     def ctrl_c(*_, **__):
         raise KeyboardInterrupt
@@ -112,17 +120,17 @@ def test_ctrl_c_at_any_stage_can_be_resumed(stripes, source_file, tmp_path, monk
 
 
 @pytest.mark.slow
-def test_killed_twenty_times_and_resumed_it_ends_the_same(stripes, source_file, tmp_path):
+def test_killed_twenty_times_and_resumed_it_ends_the_same(stripes, small_source_file, tmp_path):
     whole, killed = tmp_path / "whole/out", tmp_path / "killed/out"
     begin = time.perf_counter()
-    assert start(*arguments(stripes, source_file, whole)).wait() == 0
+    assert start(*arguments(stripes, small_source_file, whole)).wait() == 0
     duration = time.perf_counter() - begin
     for _ in range(20):
-        process = start(*arguments(stripes, source_file, killed), *resume_if_begun(killed))
+        process = start(*arguments(stripes, small_source_file, killed), *resume_if_begun(killed))
         time.sleep(random.uniform(0.3, 0.9) * duration)
         process.kill()
         process.wait()
-    process = start(*arguments(stripes, source_file, killed), *resume_if_begun(killed))
+    process = start(*arguments(stripes, small_source_file, killed), *resume_if_begun(killed))
     assert process.wait() == 0, process.stderr.read()
     assert measured(killed) == measured(whole)
     assert names(tmp_path / "killed") == names(tmp_path / "whole")
@@ -137,8 +145,8 @@ def names(folder):
 
 
 @pytest.mark.slow
-def test_ctrl_c_ends_with_status_130_and_the_way_to_resume(stripes, source_file, tmp_path):
-    given = [*arguments(stripes, source_file, tmp_path / "out"), "--epochs", "500"]
+def test_ctrl_c_ends_with_status_130_and_the_way_to_resume(stripes, small_source_file, tmp_path):
+    given = [*arguments(stripes, small_source_file, tmp_path / "out"), "--epochs", "500"]
     process = start(*given)
     while not (tmp_path / "out/runs/finetune-seed0.checkpoint").exists() and process.poll() is None:
         time.sleep(0.1)

@@ -1,3 +1,4 @@
+import hashlib
 import json
 import shutil
 
@@ -8,11 +9,11 @@ import d2ltl
 import data_hub
 from d2ltl.runs import Run
 
-SETTINGS = {"size": 32, "epochs": 2, "batch_size": 10, "lr_finetune": 0.002, "lr_scratch": 0.02}
+SETTINGS = {"net": "mobilenet0.25", "size": 32, "epochs": 2, "batch_size": 10, "lr_finetune": 0.002, "lr_scratch": 0.02}
 
 
-def compare(stripes, source_file, **options):
-    return d2ltl.run_comparison(stripes, **{"pretrained": source_file, **SETTINGS, **options})
+def compare(stripes, small_source_file, **options):
+    return d2ltl.run_comparison(stripes, **{"pretrained": small_source_file, **SETTINGS, **options})
 
 
 def outcome(comparison):
@@ -21,8 +22,8 @@ def outcome(comparison):
     ]
 
 
-def test_every_strategy_gets_every_seed(stripes, source_file):
-    comparison = compare(stripes, source_file, seeds=[0, 1], strategies=["finetune", "scratch", "frozen"])
+def test_every_strategy_gets_every_seed(stripes, small_source_file):
+    comparison = compare(stripes, small_source_file, seeds=[0, 1], strategies=["finetune", "scratch", "frozen"])
     assert [(run.strategy, run.seed) for run in comparison.runs] == [
         (strategy, seed) for seed in (0, 1) for strategy in ("finetune", "scratch", "frozen")
     ]
@@ -46,61 +47,61 @@ def test_every_strategy_gets_every_seed(stripes, source_file):
         ]
 
 
-def test_a_gain_is_the_difference_of_the_curves(stripes, source_file):
-    comparison = compare(stripes, source_file)
+def test_a_gain_is_the_difference_of_the_curves(stripes, small_source_file):
+    comparison = compare(stripes, small_source_file)
     finetune, scratch = (comparison.of(name)[0].history.curve("test_acc") for name in ("finetune", "scratch"))
     assert comparison.gains["finetune"]["start"].mean == pytest.approx(finetune[0] - scratch[0])
 
 
-def test_without_scratch_there_are_no_gains(stripes, source_file):
-    assert compare(stripes, source_file, strategies=["finetune"], epochs=1).gains == {}
+def test_without_scratch_there_are_no_gains(stripes, small_source_file):
+    assert compare(stripes, small_source_file, strategies=["finetune"], epochs=1).gains == {}
 
 
-def test_it_is_the_same_alone_and_in_company(stripes, source_file):
-    alone = compare(stripes, source_file, strategies=["scratch"], seeds=[1])
-    both = compare(stripes, source_file, seeds=[0, 1])
+def test_it_is_the_same_alone_and_in_company(stripes, small_source_file):
+    alone = compare(stripes, small_source_file, strategies=["scratch"], seeds=[1])
+    both = compare(stripes, small_source_file, seeds=[0, 1])
     assert outcome(alone)[0] == next(run for run in outcome(both) if run[:2] == ("scratch", 1))
 
 
-def test_the_trained_parameters_are_a_source_model(stripes, source_file, tmp_path):
-    compare(stripes, source_file, out=tmp_path / "out", strategies=["finetune"])
-    net = d2ltl.source_net("resnet18_v2", tmp_path / "out/runs/finetune-seed0.params")
+def test_the_trained_parameters_are_a_source_model(stripes, small_source_file, tmp_path):
+    compare(stripes, small_source_file, out=tmp_path / "out", strategies=["finetune"])
+    net = d2ltl.source_net("mobilenet0.25", tmp_path / "out/runs/finetune-seed0.params")
     assert net.classes == ["across", "upright"]
     record = json.loads((tmp_path / "out/runs/finetune-seed0.run.json").read_text())
     assert d2ltl.evaluate(net, stripes / "test", size=32)[1] == record["history"][-1]["test_acc"]
 
 
-def test_resuming_trains_only_what_is_missing(stripes, source_file, tmp_path):
-    whole = compare(stripes, source_file, out=tmp_path / "a", seeds=[0, 1])
+def test_resuming_trains_only_what_is_missing(stripes, small_source_file, tmp_path):
+    whole = compare(stripes, small_source_file, out=tmp_path / "a", seeds=[0, 1])
     shutil.copytree(tmp_path / "a", tmp_path / "b")
     (tmp_path / "b/runs/scratch-seed1.run.json").unlink()
     kept = {file.name: file.stat().st_mtime_ns for file in (tmp_path / "b/runs").glob("finetune*")}
-    again = compare(stripes, source_file, out=tmp_path / "b", seeds=[0, 1], resume=True)
+    again = compare(stripes, small_source_file, out=tmp_path / "b", seeds=[0, 1], resume=True)
     assert outcome(again) == outcome(whole)
     assert {file.name: file.stat().st_mtime_ns for file in (tmp_path / "b/runs").glob("finetune*")} == kept
 
 
-def test_a_run_survives_json(stripes, source_file):
-    run = compare(stripes, source_file, strategies=["finetune"], epochs=1).runs[0]
+def test_a_run_survives_json(stripes, small_source_file):
+    run = compare(stripes, small_source_file, strategies=["finetune"], epochs=1).runs[0]
     again = Run.from_dict(json.loads(json.dumps(run.to_dict())), ["cpu(0)"])
     assert again.to_dict() == run.to_dict()
     assert again.history == run.history
 
 
-def test_changed_arguments_are_refused_by_name(stripes, source_file, tmp_path):
-    compare(stripes, source_file, out=tmp_path / "out", strategies=["finetune"], epochs=1)
+def test_changed_arguments_are_refused_by_name(stripes, small_source_file, tmp_path):
+    compare(stripes, small_source_file, out=tmp_path / "out", strategies=["finetune"], epochs=1)
     with pytest.raises(d2ltl.CheckpointError, match=r"epochs 1, now 2.*Choose another folder"):
-        compare(stripes, source_file, out=tmp_path / "out", strategies=["finetune"], resume=True)
+        compare(stripes, small_source_file, out=tmp_path / "out", strategies=["finetune"], resume=True)
     with pytest.raises(d2ltl.CheckpointError, match="already: resume it"):
-        compare(stripes, source_file, out=tmp_path / "out", strategies=["finetune"], epochs=1)
+        compare(stripes, small_source_file, out=tmp_path / "out", strategies=["finetune"], epochs=1)
 
 
-def test_a_folder_of_something_else_is_left_alone(stripes, source_file, tmp_path):
+def test_a_folder_of_something_else_is_left_alone(stripes, small_source_file, tmp_path):
     (tmp_path / "thesis.txt").write_text("mine")
     with pytest.raises(d2ltl.CheckpointError, match="is there and holds no comparison"):
-        compare(stripes, source_file, out=tmp_path)
+        compare(stripes, small_source_file, out=tmp_path)
     with pytest.raises(d2ltl.CheckpointError, match="no comparison to resume"):
-        compare(stripes, source_file, out=tmp_path / "none", resume=True)
+        compare(stripes, small_source_file, out=tmp_path / "none", resume=True)
     assert [file.name for file in tmp_path.iterdir()] == ["thesis.txt"]
 
 
@@ -118,31 +119,31 @@ def test_a_folder_of_something_else_is_left_alone(stripes, source_file, tmp_path
     ],
 )
 def test_arguments_that_make_no_sense_are_refused_before_anything_is_written(
-    stripes, source_file, tmp_path, options, problem
+    stripes, small_source_file, tmp_path, options, problem
 ):
-    arguments = {"data": stripes, "pretrained": source_file, **SETTINGS, "out": tmp_path / "out", **options}
+    arguments = {"data": stripes, "pretrained": small_source_file, **SETTINGS, "out": tmp_path / "out", **options}
     with pytest.raises(d2ltl.D2LTLError, match=problem):
         d2ltl.run_comparison(**arguments)
     assert not (tmp_path / "out").exists()
 
 
-def test_data_may_be_an_archive_or_a_name_of_the_hub(stripes, source_file, tmp_path, monkeypatch):
+def test_data_may_be_an_archive_or_a_name_of_the_hub(stripes, small_source_file, tmp_path, monkeypatch):
     monkeypatch.setenv("D2LTL_DATA", str(tmp_path / "cache"))
     archive = shutil.make_archive(str(tmp_path / "stripes"), "zip", stripes.parent, stripes.name)
-    by_path = compare(archive, source_file, strategies=["finetune"], epochs=1)
+    by_path = compare(archive, small_source_file, strategies=["finetune"], epochs=1)
     with open(archive, "rb") as file:
-        sha1 = data_hub.hashlib.sha1(file.read()).hexdigest()
+        sha1 = hashlib.sha1(file.read()).hexdigest()
     monkeypatch.setitem(data_hub.DATA_HUB, "stripes", (f"file://{archive}", sha1))
-    by_name = compare("stripes", source_file, strategies=["finetune"], epochs=1)
-    by_folder = compare(stripes, source_file, strategies=["finetune"], epochs=1)
+    by_name = compare("stripes", small_source_file, strategies=["finetune"], epochs=1)
+    by_folder = compare(stripes, small_source_file, strategies=["finetune"], epochs=1)
     assert outcome(by_path) == outcome(by_name) == outcome(by_folder)
 
 
-def test_unreadable_images_are_left_out_and_counted(source_file, tmp_path):
+def test_unreadable_images_are_left_out_and_counted(small_source_file, tmp_path):
     write_images(tmp_path / "train", 4)
     write_images(tmp_path / "test", 2)
     (tmp_path / "test/across/broken.jpg").write_bytes(b"broken")
-    comparison = compare(tmp_path, source_file, strategies=["finetune"], epochs=1, skip_unreadable=True)
+    comparison = compare(tmp_path, small_source_file, strategies=["finetune"], epochs=1, skip_unreadable=True)
     assert comparison.images == {"train": 8, "test": 4, "skipped": 1, "split": "its own"}
     with pytest.raises(d2ltl.ImageFolderError, match=r"broken\.jpg"):
-        compare(tmp_path, source_file, strategies=["finetune"], epochs=1)
+        compare(tmp_path, small_source_file, strategies=["finetune"], epochs=1)
