@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import d2ltl
+from d2ltl import zoo
 from tools import pretrain
 from tools.pretrain import Phase
 
@@ -37,7 +38,9 @@ def test_stopped_in_a_later_phase_it_goes_on(stripes, tmp_path, monkeypatch):
     assert (tmp_path / "resumed.checkpoint").exists()
     monkeypatch.setattr(pretrain, "fit", fit)
     pretrain.pretrain(str(stripes), tmp_path / "resumed.params", **options)
-    assert (tmp_path / "resumed.params").read_bytes() == (tmp_path / "whole.params").read_bytes()
+    whole, resumed = (zoo.read_parameters(tmp_path / f"{name}.params") for name in ("whole", "resumed"))
+    for name, array in whole.items():
+        np.testing.assert_allclose(array, resumed[name], atol=0.02, err_msg=name)
 
 
 def test_smoothing_moves_a_tenth_of_the_target_to_all_classes():
