@@ -1,8 +1,8 @@
 """Train a source model from nothing: how the weights that come with the library were made.
 
 ``python -m tools.pretrain FOLDER OUT.params`` trains Gluon's resnet18_v2 on any folder of class folders, by the
-recipe below, and can be stopped and started again. MXNet 1.9.1 computes Nesterov's momentum with weight decay on several
-threads not quite the same each time, so two runs agree closely but not to the bit.
+recipe below, and can be stopped and started again. MXNet 1.9.1 computes Nesterov's momentum with weight decay on
+several threads not quite the same each time, so two runs agree closely but not to the bit.
 """
 
 from __future__ import annotations
