@@ -7,7 +7,7 @@ from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
 TEST = ["pytest>=7.4", "hypothesis>=6.80", "scikit-learn>=1.2"]
-CHAPTERS = ["jupyterlab>=4", "nbclient>=0.10", "nbmake>=1.5", "jupytext>=1.16"]
+CHAPTERS = ["jupyterlab>=4", "ipywidgets>=8", "nbclient>=0.10", "nbmake>=1.5", "jupytext>=1.16"]
 DOCS = ["sphinx>=7", "myst-nb>=1.1", "furo"]
 
 setup(
