@@ -16,6 +16,7 @@ from mxnet import gluon
 from d2ltl.errors import CheckpointError
 from d2ltl.history import History
 from d2ltl.replacing import replacing
+from d2ltl.zoo import write_parameters
 
 
 class Checkpoint:
@@ -44,10 +45,11 @@ class Checkpoint:
     def save(self, history: History) -> None:
         """Write the state after an epoch."""
         with replacing(self.path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
-            for name, save in (("net.params", self.net.save_parameters), ("trainer.states", self.trainer.save_states)):
-                with self._part() as part:
-                    save(str(part))
-                    archive.write(part, name)
+            with self._part() as part:
+                write_parameters(self.net, part)
+                archive.write(part, "net.params")
+                self.trainer.save_states(str(part))
+                archive.write(part, "trainer.states")
             archive.writestr("history.json", history.to_json())
             archive.writestr("settings.json", json.dumps(self.settings))
 

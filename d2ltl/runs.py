@@ -16,6 +16,7 @@ from d2ltl import runtime
 from d2ltl.errors import CheckpointError
 from d2ltl.history import Epoch, History
 from d2ltl.replacing import replacing
+from d2ltl.zoo import write_parameters
 
 
 @dataclass
@@ -116,8 +117,7 @@ class RunFolder:
     def save(self, run: Run, net: HybridBlock, classes: list[str]) -> None:
         """Keep a finished run with its network."""
         parameters = self.runs / f"{run.strategy}-seed{run.seed}.params"
-        with replacing(parameters) as temporary:
-            net.save_parameters(str(temporary))
+        write_parameters(net, parameters)
         _write_json(parameters.with_suffix(".json"), classes)
         _write_json(self._record(run.strategy, run.seed), run.to_dict())
         self.checkpoint(run.strategy, run.seed).unlink()

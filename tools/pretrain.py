@@ -29,7 +29,7 @@ from d2ltl.checkpoint import Checkpoint
 from d2ltl.data import ImageFolder, loader, tensor_and_normalize
 from d2ltl.replacing import replacing
 from d2ltl.train import fit, predict
-from d2ltl.zoo import build_net
+from d2ltl.zoo import build_net, write_parameters
 
 
 class Phase(NamedTuple):
@@ -126,8 +126,7 @@ def pretrain(
         fit(net, train_iter, val_iter, smoothed_cross_entropy, trainer, epochs, d2ltl.devices(),
             seed=seed, checkpoint=checkpoint)  # fmt: skip
     net.cast("float16")
-    with replacing(out) as temporary:
-        net.save_parameters(str(temporary))
+    write_parameters(net, out)
     with replacing(out.with_suffix(".json")) as temporary:
         temporary.write_text(json.dumps(train_imgs.synsets, indent=0, ensure_ascii=False) + "\n", encoding="utf-8")
     checkpoint.path.unlink()
