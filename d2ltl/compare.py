@@ -48,7 +48,8 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     net = parser.add_argument_group("which network")
     net.add_argument("--net", default="resnet18_v2", metavar="NAME", help="a model of the zoo; default: %(default)s")
     net.add_argument("--pretrained", default="auto", metavar="NAME|FILE",
-                     help="source weights: imagenet, or a .params file; default: imagenet")
+                     help="source weights: imagenet (downloaded), tinyimagenet (shipped), or a .params file; "
+                          "default: imagenet if on this machine, else tinyimagenet")
     how = parser.add_argument_group("how")
     how.add_argument("--strategies", nargs="+", default=["finetune", "scratch"], metavar="NAME",
                      help="finetune, scratch, frozen (features kept, output layer trained); "

@@ -21,7 +21,7 @@ from d2ltl.nets import check_input, scratch_net
 from d2ltl.runs import Run, RunFolder
 from d2ltl.strategies import BASELINE, STRATEGIES
 from d2ltl.train import confusion_matrix, predict, train_fine_tuning
-from d2ltl.zoo import source_net
+from d2ltl.zoo import best_at_hand, source_net
 
 logger = logging.getLogger(__name__)
 
@@ -134,10 +134,10 @@ def run_comparison(
     D2LTLError
         If an argument, the data or the weights cannot be used.
     """
-    settings = {
+    settings: dict[str, Any] = {
         "data": os.fspath(data),
         "net": net,
-        "pretrained": os.fspath(pretrained),
+        "pretrained": best_at_hand(net) if pretrained == "auto" else os.fspath(pretrained),
         "size": size,
         "epochs": epochs,
         "batch_size": batch_size,
@@ -149,7 +149,7 @@ def run_comparison(
     }
     _check(settings)
     images = load_images(find_data(os.fspath(data)), skip_unreadable=skip_unreadable)
-    source = source_net(net, pretrained)
+    source = source_net(net, settings["pretrained"])
     check_input(scratch_net(len(images[0].synsets), net), size, len(images[0].synsets))
     folder = None if out is None else RunFolder.claim(out, settings, resume)
     return Comparison(

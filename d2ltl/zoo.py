@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
+import logging
 import os
 from pathlib import Path
 
@@ -17,6 +19,10 @@ from d2ltl.data import to_mx
 from d2ltl.errors import NetworkError, WeightsError
 from d2ltl.replacing import replacing
 
+logger = logging.getLogger(__name__)
+
+SHIPPED = {"tinyimagenet": ("resnet18_v2", "8ac2f86a3f1804c77d7f37cd8dee8d4fc3196ec5")}  # network and SHA1
+
 
 def source_net(name: str = "resnet18_v2", pretrained: str | os.PathLike[str] = "auto") -> HybridBlock:
     """Return a pretrained source model of the zoo (section 13.2: `gluon.model_zoo.vision.resnet18_v2`).
@@ -28,9 +34,11 @@ def source_net(name: str = "resnet18_v2", pretrained: str | os.PathLike[str] = "
     pretrained : str or path
         ``'imagenet'``: the zoo's own weights, SHA1-checked, downloaded at the first use. For ``'squeezenet1.1'``
         also those in the package ndf (the extra ``imagenet-offline``), which need no download.
+        ``'tinyimagenet'``: a resnet18_v2 that comes with the library (see ``d2ltl/weights/README.md``).
         A ``.params`` file: its weights (half precision is cast), and the names of the classes from the JSON file
         beside it: a list of names or of ``[wnid, name]``.
-        ``'auto'``: ``'imagenet'``.
+        ``'auto'``: ImageNet's if they are on this machine already, else those that come with the library; the log
+        says which. It never waits for a network.
 
     Returns
     -------
@@ -44,9 +52,38 @@ def source_net(name: str = "resnet18_v2", pretrained: str | os.PathLike[str] = "
     NetworkError
         If there is no such network.
     """
-    if str(pretrained) in ("imagenet", "auto"):
+    if str(pretrained) == "auto":
+        pretrained = best_at_hand(name)
+    if str(pretrained) == "imagenet":
         return _imagenet_net(name)
+    if str(pretrained) in SHIPPED:
+        return _net_from_file(name, _shipped_file(str(pretrained)))
     return _net_from_file(name, Path(pretrained))
+
+
+def best_at_hand(name: str) -> str:
+    """Return what ``'auto'`` stands for on this machine: ``'imagenet'``, or weights that come with the library.
+
+    Raises
+    ------
+    WeightsError
+        If there are neither.
+    """
+    if _store_file(name).exists() or _ndf_file(name):
+        logger.info("source weights: imagenet, which are on this machine")
+        return "imagenet"
+    if shipped := [key for key, (network, _) in SHIPPED.items() if network == name]:
+        logger.info("source weights: %s, which come with d2ltl; 'imagenet' downloads the book's", shipped[0])
+        return shipped[0]
+    raise WeightsError(f"There are no weights of {name} on this machine. 'imagenet' downloads the zoo's.")
+
+
+def _shipped_file(key: str) -> Path:
+    network, sha1 = SHIPPED[key]
+    file = Path(__file__).parent / "weights" / f"{network}-{key}.params"
+    if not file.is_file() or hashlib.sha1(file.read_bytes()).hexdigest() != sha1:
+        raise WeightsError(f"{file}, which comes with d2ltl, is missing or damaged. Install d2ltl again.")
+    return file
 
 
 def build_net(name: str, classes: int, **options: object) -> HybridBlock:
@@ -87,7 +124,7 @@ def imagenet_classes() -> list[str]:
 
 
 def _imagenet_net(name: str) -> HybridBlock:
-    if name.lower() == "squeezenet1.1" and not _in_store(name) and (file := ndf_weights.find()):
+    if not _store_file(name).exists() and (file := _ndf_file(name)):
         net = build_net(name, classes=1000)
         for parameter, weights in zip(net.collect_params().values(), ndf_weights.load(file)):
             set_parameter(parameter, weights)
@@ -116,8 +153,8 @@ def _store_file(name: str) -> Path:
         return Path(mx.base.data_dir(), "models", f"{name}.params")
 
 
-def _in_store(name: str) -> bool:
-    return _store_file(name).exists()
+def _ndf_file(name: str) -> Path | None:
+    return ndf_weights.find() if name.lower() == "squeezenet1.1" else None
 
 
 def _net_from_file(name: str, file: Path) -> HybridBlock:

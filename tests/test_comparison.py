@@ -139,6 +139,14 @@ def test_data_may_be_an_archive_or_a_name_of_the_hub(stripes, small_source_file,
     assert outcome(by_path) == outcome(by_name) == outcome(by_folder)
 
 
+def test_the_weights_are_named(stripes, tmp_path, monkeypatch):
+    monkeypatch.setenv("MXNET_HOME", str(tmp_path))  # no ImageNet weights there
+    comparison = d2ltl.run_comparison(
+        stripes, **{**SETTINGS, "net": "resnet18_v2", "epochs": 1}, strategies=["finetune"]
+    )
+    assert comparison.to_dict()["pretrained"] == "tinyimagenet"
+
+
 def test_unreadable_images_are_left_out_and_counted(small_source_file, tmp_path):
     write_images(tmp_path / "train", 4)
     write_images(tmp_path / "test", 2)

@@ -140,3 +140,36 @@ def test_wrong_weights_from_the_store_are_refused(store):
         damaged.writestr(name, b"not these")
     with pytest.raises(d2ltl.WeightsError, match="cannot be had"):
         d2ltl.source_net("mobilenet0.25", "imagenet")
+
+
+def test_the_shipped_model_needs_nothing_else():
+    net = d2ltl.source_net("resnet18_v2", "tinyimagenet")
+    assert (len(net.classes), net.classes[0]) == (200, "goldfish, Carassius auratus")
+    assert net.output.weight.data().dtype == np.float32
+
+
+def test_auto_takes_what_is_at_hand_and_says_so(tmp_path, monkeypatch, caplog):
+    monkeypatch.setenv("MXNET_HOME", str(tmp_path))
+    monkeypatch.setenv("MXNET_GLUON_REPO", "http://127.0.0.1:9/")  # nobody listens there
+    caplog.set_level("INFO")
+    assert len(d2ltl.source_net().classes) == 200
+    assert "tinyimagenet, which come with d2ltl; 'imagenet' downloads" in caplog.text
+    with pytest.raises(d2ltl.WeightsError, match="no weights of vgg16 on this machine"):
+        d2ltl.source_net("vgg16")
+
+
+def test_auto_prefers_imagenet_that_is_here(store):
+    d2ltl.source_net("mobilenet0.25", "imagenet")
+    shutil.rmtree(store)
+    assert len(d2ltl.source_net("mobilenet0.25").classes) == 1000
+
+
+def test_the_shipped_weights_fit_no_other_network():
+    with pytest.raises(d2ltl.WeightsError, match="is of another network"):
+        d2ltl.source_net("resnet34_v2", "tinyimagenet")
+
+
+def test_damaged_shipped_weights_are_refused(monkeypatch):
+    monkeypatch.setitem(zoo.SHIPPED, "tinyimagenet", ("resnet18_v2", "0" * 40))
+    with pytest.raises(d2ltl.WeightsError, match="missing or damaged"):
+        d2ltl.source_net("resnet18_v2", "tinyimagenet")
