@@ -18,7 +18,6 @@ The promises are stricter:
 
 from __future__ import annotations
 
-import logging
 import os
 import shutil
 import sys
@@ -49,8 +48,6 @@ __all__ = [
 DATA_URL = "http://d2l-data.s3-accelerate.amazonaws.com/"
 DATA_HUB: dict[str, tuple[str, str]] = {}  # name: (address, SHA1)
 DATA_HUB["hotdog"] = (DATA_URL + "hotdog.zip", "fba480ffa8aa7e0febbb511d181409f899b9baa5")
-
-logger = logging.getLogger("data_hub")
 
 
 def register(name: str, url: str, sha1: str) -> None:
@@ -118,8 +115,6 @@ def download(name_or_url: str, folder: PathLike | None = None, sha1_hash: str | 
         If it cannot be had: lists every place tried, with the reason, and where a copy made by hand belongs.
     """
     item = lookup(name_or_url, sha1_hash)
-    if item.sha1 is None:
-        logger.warning("%s: its content is not checked, because its SHA1 is not given", item.url)
     if fault := fault_of(item.path, item.sha1):
         with workplace(item.home, f"{item.path}: {fault}") as temporary:
             fetch(item, temporary)

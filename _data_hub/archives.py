@@ -171,7 +171,7 @@ def temporary_folder(path: Path) -> Iterator[Path]:
 
 
 def extract(filename: PathLike, folder: PathLike | None = None) -> str:
-    """Unpack a zip or a tar (plain, .gz, .xz, .bz2), of which nobody ever sees half.
+    """Unpack a zip or a tar (plain, .gz, .xz, .bz2); in a new folder, nobody ever sees half of it.
 
     Files that are in the place already stay there if they are the same, byte by byte; different ones are an
     error. A link becomes a copy of the file that it points at.

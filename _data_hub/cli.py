@@ -24,7 +24,7 @@ def main(argv: list[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     try:
         return int(args.run(args))
-    except DataHubError as error:
+    except (DataHubError, OSError) as error:
         print(f"data_hub: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

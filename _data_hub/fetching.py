@@ -26,6 +26,8 @@ def fetch(item: Item, temporary: Path) -> Path:
     """Bring a file to its place in the cache from the first source that has it; the caller holds the lock."""
     if not (fault := fault_of(item.path, item.sha1)):
         return item.path  # another process fetched it while this one waited for the lock
+    if item.sha1 is None:
+        logger.warning("%s: its content is not checked, because its SHA1 is not given", item.url)
     tried = [f"{item.path}: {fault}"]
     item.path.unlink(missing_ok=True)
     for source in _sources(item):

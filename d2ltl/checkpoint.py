@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import pickle
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,7 +25,8 @@ class Checkpoint:
     """The file that holds parameters, trainer and history of a run, as they were after its last whole epoch.
 
     It is a zip archive of ``net.params``, ``trainer.states``, ``history.json`` and ``settings.json``, written under
-    a temporary name and renamed, so that whenever the process dies, a whole checkpoint stands there or none.
+    a temporary name and renamed, so that whenever the process dies, a whole checkpoint stands there or none. MXNet
+    pickles the trainer's states: load only checkpoints of your own.
 
     Parameters
     ----------
@@ -72,7 +75,18 @@ class Checkpoint:
                     part.write_bytes(archive.read("trainer.states"))
                     self.trainer.load_states(str(part))
                 return History.from_json(archive.read("history.json").decode())
-        except (zipfile.BadZipFile, KeyError, ValueError, AssertionError, mx.MXNetError) as error:
+        except (
+            zipfile.BadZipFile,
+            zlib.error,
+            pickle.UnpicklingError,
+            mx.MXNetError,
+            AssertionError,
+            AttributeError,
+            KeyError,
+            RuntimeError,
+            TypeError,
+            ValueError,
+        ) as error:
             raise CheckpointError(f"{self.path} is no checkpoint of this network ({error}). Delete it.") from error
 
     @contextlib.contextmanager

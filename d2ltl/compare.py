@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 import d2ltl
-from data_hub import D2LTLError, DataHubError
+from data_hub import DATA_HUB, D2LTLError, DataHubError
 
 DESCRIPTION = """\
 Does transfer learning pay off? Train one network twice on the same images: fine-tuned from pretrained weights, and from
@@ -25,6 +25,7 @@ examples:
   python -m d2ltl.compare --data hotdog.zip --pretrained weights.params --seeds 0 1 2
                                                              three seeds show how much is chance
   python -m d2ltl.compare --out results/a --resume ...       go on with a run that was stopped, same arguments
+Exit status: 0 done, 2 a mistake in arguments or data, 130 interrupted. On a laptop, --size 96 --batch-size 32 is quick.
 """
 
 
@@ -77,11 +78,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.out is None:
         args.out = Path("results", datetime.now().strftime("%Y-%m-%d-%H%M%S"))
         arguments += ["--out", str(args.out)]
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
+    logging.basicConfig(format="%(message)s", stream=sys.stdout)
+    for name in ("d2ltl", "data_hub"):
+        logging.getLogger(name).setLevel(logging.INFO)
+    print(f"The report will be in {args.out}")
     try:
         _compare(args)
     except (D2LTLError, OSError) as error:  # OSError: a full disk, no permission to write
-        hint = " Or give images of your own with --data." if isinstance(error, DataHubError) else ""
+        hint = (
+            " Or give images of your own with --data."
+            if args.data in DATA_HUB and isinstance(error, DataHubError)
+            else ""
+        )
         print(f"error: {error}{hint}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -94,7 +102,7 @@ def _way_on(out: Path, arguments: list[str]) -> str:
     if not (out / "settings.json").exists():
         return "Nothing was written yet."
     again = ["--resume", *(argument for argument in arguments if argument != "--resume")]
-    return f"Go on with: python -m d2ltl.compare {shlex.join(again)}"
+    return f"Go on with: {shlex.join([sys.executable, '-m', 'd2ltl.compare', *again])}"
 
 
 def _compare(args: argparse.Namespace) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from mxnet.gluon import HybridBlock
 import data_hub
 from d2ltl import runtime
 from d2ltl.data import TEST_SHARE, ImageFolder, load_images
-from d2ltl.errors import SettingsError
+from d2ltl.errors import ImageFolderError, SettingsError
 from d2ltl.gains import Gain, measure_gains
 from d2ltl.nets import check_input, scratch_net
 from d2ltl.runs import Run, RunFolder
@@ -179,9 +180,14 @@ def find_data(data: str) -> str:
     ------
     DataHubError
         If the archive cannot be had or unpacked.
+    ImageFolderError
+        If there is no such thing.
     """
     if data in data_hub.DATA_HUB:
         return data_hub.download_extract(data)
+    if not Path(data).exists():
+        known = ", ".join(sorted(data_hub.DATA_HUB))
+        raise ImageFolderError(f"{data} is not a folder, nor an archive, nor a name of the data hub ({known}).")
     return data_hub.open_archive(data) if Path(data).is_file() else data
 
 
@@ -192,8 +198,8 @@ def _check(settings: dict[str, Any]) -> None:
     if unknown := set(settings["strategies"]) - set(STRATEGIES):
         raise SettingsError(f"There is no strategy {min(unknown)!r}; choose from {', '.join(STRATEGIES)}.")
     for name in ("size", "epochs", "batch_size", "lr_finetune", "lr_scratch"):
-        if not settings[name] > 0:
-            raise SettingsError(f"{name} is {settings[name]}; it must be above 0.")
+        if not 0 < settings[name] < math.inf:
+            raise SettingsError(f"{name} is {settings[name]}; it must be above 0 and finite.")
     if min(settings["seeds"]) < 0:
         raise SettingsError(f"A seed is {min(settings['seeds'])}; seeds are 0 or more.")
 
@@ -208,7 +214,7 @@ def _run(
 ) -> Run:
     """Train one network, or read what is recorded of it."""
     if folder and (done := folder.load(strategy, seed)):
-        logger.info("%s, seed %d: done already", strategy, seed)
+        logger.info("%s, seed %d, done already:\n%s", strategy, seed, done.history)
         return done
     learning_rate = settings[STRATEGIES[strategy].learning_rate]
     logger.info("%s, seed %d, learning rate %g:", strategy, seed, learning_rate)

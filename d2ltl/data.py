@@ -125,6 +125,10 @@ def _visible(folder: Path) -> list[Path]:
     return sorted(p for p in folder.iterdir() if not p.name.startswith(".") and p.name.lower() not in CLUTTER)
 
 
+def _holds_images(folder: Path) -> bool:
+    return any(path.suffix.lower() in IMAGE_SUFFIXES for path in _visible(folder))
+
+
 def _is_image(path: Path) -> bool:
     if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file():
         return True
@@ -153,6 +157,8 @@ def read_image(path: PathLike) -> np.ndarray:
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode == "F":
+        raise ValueError("its pixels are floating-point numbers of unknown range")
     if image.mode.startswith("I"):  # 16 bits a pixel, which convert() would clip
         image = Image.fromarray((np.asarray(image).clip(0, 65535) >> 8).astype(np.uint8))
     if "A" in image.getbands() or "transparency" in image.info:
@@ -187,7 +193,8 @@ def load_images(root: PathLike, *, seed: int = 0, skip_unreadable: bool = False)
     ImageFolderError
         If the folder is not laid out in one of these ways, or the classes of the two parts differ.
     """
-    names = {folder.name.lower(): folder for folder in class_folders(root)}
+    # A class may be called train (bus, car, …): then the folder holds images itself.
+    names = {folder.name.lower(): folder for folder in class_folders(root) if not _holds_images(folder)}
     test = names.get("test", names.get("val"))
     if "train" in names and test is not None:
         pair = ImageFolder(names["train"]), ImageFolder(test)

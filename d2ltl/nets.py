@@ -70,7 +70,8 @@ def freeze(block: Block, batch_norm: str = "book") -> None:
         ``'book'`` sets every parameter's ``grad_req`` to ``'null'`` and nothing else, as the exercise says: while
         training, batch normalisation still normalises by the statistics of each batch, but at test time by
         the running ones, so that the frozen features of an image are not the same. ``'fixed'`` normalises by the
-        running statistics in training too: the features are truly fixed.
+        running statistics in training too: the features are truly fixed. A network that has run hybridized must be
+        hybridized again to notice (`train_fine_tuning` does so).
     """
     if batch_norm not in ("book", "fixed"):
         raise SettingsError(f"batch_norm is {batch_norm!r}; it is 'book' or 'fixed'.")
@@ -195,7 +196,7 @@ def check_input(net: HybridBlock, size: int, classes: int) -> None:
         return
     if shape is not None:
         raise NetworkError(f"{net.name} has {shape[1]} outputs, but the images have {classes} classes.")
-    fits = next((s for s in range(1, MAX_SIZE) if _output_shape(output, s)), None)
+    fits = next((s for s in range(1, MAX_SIZE + 1) if _output_shape(output, s)), None)
     advice = f"the smallest size it can run is {fits}" if fits else f"nor any other up to {MAX_SIZE}"
     raise NetworkError(f"{net.name} cannot run images of {size} × {size} pixels; {advice}.")
 

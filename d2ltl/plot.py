@@ -46,7 +46,7 @@ def _draw_images(axes: np.ndarray, imgs: Sequence[Any], titles: Sequence[str] | 
     for i, (ax, img) in enumerate(zip(axes, imgs)):
         ax.imshow(img.asnumpy() if hasattr(img, "asnumpy") else img)
         if titles:
-            ax.set_title(titles[i], fontsize="small")
+            ax.set_title(titles[i], fontsize="small", parse_math=False)
 
 
 def plot_images(
@@ -57,7 +57,7 @@ def plot_images(
     figure = Figure(figsize=(num_cols * scale, sum(num_rows) * (scale + 0.5)), layout="constrained")
     parts = figure.subfigures(len(groups), 1, height_ratios=num_rows, squeeze=False).flatten()
     for part, rows, (name, group) in zip(parts, num_rows, groups.items()):
-        part.suptitle(name if group else f"{name}: none", fontsize="medium", fontweight="bold")
+        part.suptitle(name if group else f"{name}: none", fontsize="medium", fontweight="bold", parse_math=False)
         axes = part.subplots(rows, num_cols, squeeze=False).flatten()
         _draw_images(axes, [img for img, _ in group], [title for _, title in group])
     return figure
@@ -75,7 +75,7 @@ def plot_curves(histories: Mapping[str, Sequence[History]], title: str = "") -> 
     figure = Figure(figsize=(8, 3.4), layout="constrained")
     _draw_curves(figure.subplots(1, 2), histories)
     if title:
-        figure.suptitle(title, fontsize="medium")
+        figure.suptitle(title, fontsize="medium", parse_math=False)
     return figure
 
 
@@ -118,8 +118,8 @@ def plot_confusion(matrices: Mapping[str, np.ndarray], classes: Sequence[str]) -
         shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
         ax.imshow(shares, cmap="Blues", vmin=0, vmax=1)
         ax.set(title=name, xlabel="predicted", ylabel="true" if i == 0 else "")
-        ax.set_xticks(range(len(classes)), classes, rotation=0 if len(classes) == 2 else 90)
-        ax.set_yticks(range(len(classes)), classes if i == 0 else [""] * len(classes))
+        ax.set_xticks(range(len(classes)), classes, rotation=0 if len(classes) == 2 else 90, parse_math=False)
+        ax.set_yticks(range(len(classes)), classes if i == 0 else [""] * len(classes), parse_math=False)
         if len(classes) <= MAX_CLASSES_WITH_COUNTS:
             for (row, column), count in np.ndenumerate(matrix):
                 color = "white" if shares[row, column] > 0.5 else "black"

@@ -36,8 +36,8 @@ def _row(runs: list[Run]) -> list[str]:
 
     return [
         f"{runs[0].learning_rate:g}",
-        f"{np.mean(last('loss')):.3f}",
-        f"{np.mean(last('train_acc')):.3f}",
+        _mean_sd(last("loss")),
+        _mean_sd(last("train_acc")),
         _mean_sd(last("test_acc")),
         " ".join(f"{accuracy:.3f}" for accuracy in last("test_acc")),
         f"{np.mean([run.history.seconds for run in runs]):.0f}",

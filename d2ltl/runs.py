@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,6 @@ from typing import Any
 import numpy as np
 from mxnet.gluon import HybridBlock
 
-from d2ltl import runtime
 from d2ltl.errors import CheckpointError
 from d2ltl.history import Epoch, History
 from d2ltl.replacing import replacing
@@ -48,16 +46,18 @@ class Run:
             "strategy": self.strategy,
             "seed": self.seed,
             "learning_rate": self.learning_rate,
+            "devices": self.history.devices,
             "history": [asdict(epoch) for epoch in self.history.epochs],
             "confusion": self.confusion.tolist(),
             "mistakes": self.mistakes,
         }
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any], devices: list[str]) -> Run:
+    def from_dict(cls, values: dict[str, Any]) -> Run:
         """Return the run that `to_dict` wrote."""
-        history = History(devices, [Epoch(**epoch) for epoch in values["history"]])
-        return cls(**{**values, "history": history, "confusion": np.array(values["confusion"])})
+        history = History(values["devices"], [Epoch(**epoch) for epoch in values["history"]])
+        kept = {name: values[name] for name in ("strategy", "seed", "learning_rate", "mistakes")}
+        return cls(history=history, confusion=np.array(values["confusion"]), **kept)
 
 
 class RunFolder:
@@ -84,19 +84,16 @@ class RunFolder:
         out = Path(out)
         file = out / "settings.json"
         if file.exists():
-            _check_settings(out, json.loads(file.read_text(encoding="utf-8")), settings)
+            _check_settings(out, _read_json(file), settings)
             if not resume:
                 raise CheckpointError(f"{out} holds this comparison already: resume it, or choose another folder.")
         elif resume:
             raise CheckpointError(f"{out} holds no comparison to resume.")
-        elif out.exists() and (not out.is_dir() or any(out.iterdir())):
+        elif out.exists() and not _is_free(out):
             raise CheckpointError(f"{out} is there and holds no comparison. Choose another folder.")
         else:
-            part = out.with_name(f".{out.name}.part")
-            shutil.rmtree(part, ignore_errors=True)  # of a process that was killed
-            (part / "runs").mkdir(parents=True)
-            _write_json(part / "settings.json", settings)
-            part.rename(out)
+            (out / "runs").mkdir(parents=True, exist_ok=True)
+            _write_json(file, settings)
         return cls(out / "runs")
 
     def checkpoint(self, strategy: str, seed: int) -> Path:
@@ -112,7 +109,7 @@ class RunFolder:
         if not record.exists():
             return None
         self.checkpoint(strategy, seed).unlink(missing_ok=True)  # killed between record and unlink
-        return Run.from_dict(json.loads(record.read_text(encoding="utf-8")), [str(d) for d in runtime.devices()])
+        return Run.from_dict(_read_json(record))
 
     def save(self, run: Run, net: HybridBlock, classes: list[str]) -> None:
         """Keep a finished run with its network."""
@@ -121,6 +118,18 @@ class RunFolder:
         _write_json(parameters.with_suffix(".json"), classes)
         _write_json(self._record(run.strategy, run.seed), run.to_dict())
         self.checkpoint(run.strategy, run.seed).unlink()
+
+
+def _is_free(out: Path) -> bool:
+    """Tell whether a folder is empty, or as a process left it that was killed while it claimed it."""
+    return out.is_dir() and all(path.name in ("runs", ".settings.part.json") for path in out.rglob("*"))
+
+
+def _read_json(file: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(file.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise CheckpointError(f"{file} is not of a comparison, or is damaged ({error}).") from error
 
 
 def _check_settings(out: Path, saved: dict[str, Any], settings: dict[str, Any]) -> None:

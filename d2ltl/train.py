@@ -1,4 +1,4 @@
-"""Training and evaluation: `train_fine_tuning`, `evaluate`, checkpoints."""
+"""Training and evaluation: `train_fine_tuning`, `evaluate`, `predict`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tqdm.auto import tqdm
 from d2ltl import data as image_data
 from d2ltl import plot, runtime
 from d2ltl.checkpoint import Checkpoint
-from d2ltl.errors import DeviceError, DivergenceError, SettingsError
+from d2ltl.errors import CheckpointError, DeviceError, DivergenceError, SettingsError
 from d2ltl.history import Epoch, History
 from d2ltl.nets import check_input
 
@@ -133,13 +133,18 @@ def fit(
     if num_epochs < 1:
         raise SettingsError(f"num_epochs is {num_epochs}; training takes at least 1 epoch.")
     history = (checkpoint and checkpoint.load()) or History([str(device) for device in devices])
+    if len(history) > num_epochs:
+        raise CheckpointError(f"The checkpoint is of {len(history)} epochs, more than the {num_epochs} asked for.")
     callbacks = [*callbacks, *plot.live_curves(num_epochs)]
     for number in range(len(history) + 1, num_epochs + 1):
         if seed is not None:
             runtime.reseed(seed, number)
         batches = tqdm(train_iter, desc=f"epoch {number}/{num_epochs}", unit="batch", disable=None, leave=False)
         mean_loss, train_acc, examples, seconds = _train_epoch(net, batches, loss, trainer, devices, number)
-        test_acc = _accuracy(*_predict(net, test_iter, devices))
+        probabilities, labels = _predict(net, test_iter, devices)
+        if not np.isfinite(probabilities).all():  # the last step's doing, which no loss has shown yet
+            raise _divergence("no longer finite", number, len(train_iter), trainer.learning_rate)
+        test_acc = _accuracy(probabilities, labels)
         history.epochs.append(Epoch(number, mean_loss, train_acc, test_acc, seconds, examples / seconds))
         if checkpoint:
             checkpoint.save(history)
@@ -182,12 +187,21 @@ def _train_batch(
 ) -> list[tuple[Any, Any, Any]]:
     """Take one step of gradient descent; return (losses, outputs, labels) of each device, still being computed."""
     shards = list(zip(_shards(X, devices), _shards(y, devices)))
+    _clear_gradients(net, devices[len(shards) :])
     with autograd.record():
         outputs = [net(X_shard) for X_shard, _ in shards]
         losses = [loss(output, y_shard) for output, (_, y_shard) in zip(outputs, shards)]
     autograd.backward(losses)
-    trainer.step(len(y), ignore_stale_grad=True)  # a last, small batch may leave a device without a gradient
+    trainer.step(len(y), ignore_stale_grad=True)  # frozen layers have no fresh gradient
     return [(loss_shard, output, y) for loss_shard, output, (_, y) in zip(losses, outputs, shards)]
+
+
+def _clear_gradients(net: gluon.HybridBlock, idle: Sequence[mx.Context]) -> None:
+    """Set to 0 what the batch before left on devices that a small, last batch leaves without images."""
+    for device in idle:
+        for parameter in net.collect_params().values():
+            if parameter.grad_req != "null":
+                parameter.grad(device)[:] = 0
 
 
 def _shards(batch: Any, devices: Sequence[mx.Context]) -> list[Any]:
@@ -200,11 +214,15 @@ def _finite(step: list[tuple[Any, Any, Any]], epoch: int, batch: int, learning_r
     sums = [[losses.sum(), (output.argmax(axis=1) == y).sum(), len(y)] for losses, output, y in arrays]
     totals = np.sum(sums, axis=0, dtype=np.float64)
     if not math.isfinite(totals[0]):
-        raise DivergenceError(
-            f"The loss is {totals[0]} at epoch {epoch}, batch {batch}, learning rate {learning_rate:g}. "
-            "Try a tenth of that learning rate."
-        )
+        raise _divergence(totals[0], epoch, batch, learning_rate)
     return totals
+
+
+def _divergence(loss: Any, epoch: int, batch: int, learning_rate: float) -> DivergenceError:
+    return DivergenceError(
+        f"The loss is {loss} at epoch {epoch}, batch {batch}, learning rate {learning_rate:g}. "
+        "Try a tenth of that learning rate."
+    )
 
 
 def evaluate(net: gluon.HybridBlock, data: Images, **options: Any) -> tuple[float, float, np.ndarray]:

@@ -110,7 +110,8 @@ def _gluoncv_net(name: str, classes: int, options: dict[str, object], gluon_says
     try:
         from gluoncv.model_zoo import get_model
     except ImportError:
-        raise NetworkError(f"{gluon_says}\nMore come with GluonCV: pip install 'd2ltl[book]'") from None
+        listed = ", ".join(gluon_says.split("\n\t")[1:])
+        raise NetworkError(f"There is no network {name}. Gluon has {listed}; GluonCV, not installed, more.") from None
     try:
         return get_model(name, classes=classes, **options)
     except (ValueError, TypeError) as error:

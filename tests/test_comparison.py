@@ -83,7 +83,7 @@ def test_resuming_trains_only_what_is_missing(stripes, small_source_file, tmp_pa
 
 def test_a_run_survives_json(stripes, small_source_file):
     run = compare(stripes, small_source_file, strategies=["finetune"], epochs=1).runs[0]
-    again = Run.from_dict(json.loads(json.dumps(run.to_dict())), ["cpu(0)"])
+    again = Run.from_dict(json.loads(json.dumps(run.to_dict())))
     assert again.to_dict() == run.to_dict()
     assert again.history == run.history
 
@@ -110,6 +110,7 @@ def test_a_folder_of_something_else_is_left_alone(stripes, small_source_file, tm
     [
         ({"epochs": 0}, "epochs is 0"),
         ({"lr_scratch": -1}, "lr_scratch is -1"),
+        ({"lr_finetune": float("inf")}, "lr_finetune is inf"),
         ({"seeds": []}, "seeds is"),
         ({"seeds": [1, 1]}, "each once"),
         ({"seeds": [-1]}, "seed is -1"),

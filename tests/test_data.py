@@ -159,6 +159,17 @@ def test_train_without_test_is_an_error_and_val_is_a_test(tmp_path):
     assert [len(part) for part in d2ltl.load_images(tmp_path)] == [4, 2]
 
 
+def test_a_class_may_be_called_train(tmp_path):
+    write_images(tmp_path, 5, classes=("bus", "car", "train"))
+    assert d2ltl.load_images(tmp_path)[0].synsets == ["bus", "car", "train"]
+
+
+def test_floating_point_pixels_are_refused(tmp_path):
+    Image.fromarray(np.zeros((4, 4), dtype=np.float32)).save(tmp_path / "float.tif")
+    with pytest.raises(d2ltl.ImageFolderError, match=r"float\.tif cannot be read"):
+        read_image(tmp_path / "float.tif")
+
+
 def test_a_folder_without_parts_is_split_by_the_seed(tmp_path):
     write_images(tmp_path, 10)
     files = [{file for file, _ in part.items} for part in d2ltl.load_images(tmp_path, seed=3)]

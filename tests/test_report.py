@@ -30,7 +30,9 @@ def better():
 
 def test_the_table_has_every_seed_and_their_mean():
     text = table(comparison(*better(), run("finetune", 1, [0.7, 0.8, 0.8]), run("scratch", 1, [0.5, 0.6, 0.6])))
-    assert re.search(r"finetune +0\.01 +0\.333 +0\.850 +0\.850 ± 0\.071 +0\.900 0\.800 +30 +4\.0", text)
+    assert re.search(
+        r"finetune +0\.01 +0\.333 ± 0\.000 +0\.850 ± 0\.071 +0\.850 ± 0\.071 +0\.900 0\.800 +30 +4\.0", text
+    )
     assert re.search(r"scratch .* 0\.650 ± 0\.071 +0\.700 0\.600", text)
 
 

@@ -39,16 +39,26 @@ def test_a_checkpoint_that_outlived_its_run_goes(tmp_path, run, source):
 
 
 def test_what_a_killed_claim_left_is_replaced(tmp_path):
-    (tmp_path / ".out.part/runs").mkdir(parents=True)
-    (tmp_path / ".out.part/settings.json").write_text("{")
+    (tmp_path / "out/runs").mkdir(parents=True)
+    (tmp_path / "out/.settings.part.json").write_text("{")
     RunFolder.claim(tmp_path / "out", SETTINGS, resume=False)
-    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert names(tmp_path) == ["settings.json"]
     RunFolder.claim(tmp_path / "out", SETTINGS, resume=True)
 
 
-def test_an_empty_folder_may_be_claimed_and_a_file_not(tmp_path):
+def test_an_empty_folder_may_be_claimed_and_a_file_not(tmp_path, monkeypatch):
     (tmp_path / "empty").mkdir()
     RunFolder.claim(tmp_path / "empty", SETTINGS, resume=False)
+    monkeypatch.chdir(tmp_path / "empty")
+    with pytest.raises(d2ltl.CheckpointError, match="holds this comparison already"):
+        RunFolder.claim(".", SETTINGS, resume=False)
     (tmp_path / "file").touch()
     with pytest.raises(d2ltl.CheckpointError, match="file is there and holds no comparison"):
         RunFolder.claim(tmp_path / "file", SETTINGS, resume=False)
+
+
+@pytest.mark.parametrize("content", ["{", "[1]", "// settings of an editor"])
+def test_settings_of_something_else_are_refused(tmp_path, content):
+    (tmp_path / "settings.json").write_text(content)
+    with pytest.raises(d2ltl.CheckpointError, match=r"settings\.json is not of a comparison"):
+        RunFolder.claim(tmp_path, SETTINGS, resume=True)

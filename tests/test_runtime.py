@@ -102,7 +102,7 @@ def test_without_mxnet_the_first_use_says_which_command_installs_it():
         "try: d2ltl.finetune_net\n"
         "except d2ltl.D2LTLError as error: print(error)"
     )
-    assert "pip install 'd2ltl[cpu]'" in python(code)
+    assert "pip install mxnet==1.9.1" in python(code)
 
 
 def test_an_unknown_name_is_an_attribute_error():

@@ -83,6 +83,26 @@ def test_several_devices_share_each_batch(stripes, source):
     assert all(math.isfinite(epoch.loss) for epoch in history.epochs)
 
 
+def test_a_device_without_images_adds_nothing(stripes, source):
+    def trained(devices):
+        runtime.reseed(0)
+        net = d2ltl.finetune_net(2, source)
+        d2ltl.freeze(net.features, "fixed")  # batch statistics would differ between one device and two
+        options = {"size": 32, "data": stripes, "devices": devices, "train_augs": d2ltl.test_augs(32)}
+        d2ltl.train_fine_tuning(net, 0.002, 13, 1, **options)  # 40 images: the last batch has one
+        return net.output.weight.data(mx.cpu(0)).asnumpy()
+
+    np.testing.assert_allclose(trained([mx.cpu(0), mx.cpu(1)]), trained([mx.cpu(0)]), rtol=1e-4, atol=1e-6)
+
+
+def test_the_last_step_may_diverge_too(stripes):
+    net = mx.gluon.nn.HybridSequential()  # no batch normalisation to hide huge weights
+    net.add(mx.gluon.nn.GlobalAvgPool2D(), mx.gluon.nn.Dense(4), mx.gluon.nn.Dense(2))
+    net.initialize(mx.init.Xavier())
+    with pytest.raises(d2ltl.DivergenceError, match="epoch 1, batch 1"):
+        d2ltl.train_fine_tuning(net, 1e30, 64, 1, data=stripes, size=32)
+
+
 def test_a_batch_may_be_larger_than_the_data(stripes, source):
     _, history = train(stripes, source, batch_size=1000)
     assert history.epochs[0].seconds > 0
