@@ -12,7 +12,8 @@ import tarfile
 import unicodedata
 import uuid
 import zipfile
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO, Callable, NamedTuple, Union, cast
@@ -98,7 +99,7 @@ class Tree:
     def __init__(self, root: Path) -> None:
         root.mkdir()
         self.root = root
-        self.sizes: dict[str, int] = {}
+        self.files: dict[str, tuple[int, int]] = {}  # the size and the CRC-32 of each
         self._bytes = 0
         self._taken = {".": "./"}  # each name by what all its spellings fold to; a folder's ends in /
 
@@ -111,14 +112,15 @@ class Tree:
         self.add_folder(path.parent)
         if not self._take(path, str(path)):
             raise ValueError("is in the archive twice")
-        start = self._bytes
+        start, crc = self._bytes, 0
         with (self.root / path).open("xb") as file:
             while chunk := data.read(CHUNK):
                 self._bytes += len(chunk)
                 if self._bytes > MAX_BYTES:
                     raise ValueError(f"grows past the limit of {MAX_BYTES:,} bytes for an archive")
                 file.write(chunk)
-        self.sizes[str(path)] = self._bytes - start
+                crc = zlib.crc32(chunk, crc)
+        self.files[str(path)] = self._bytes - start, crc
 
     def _take(self, path: PurePosixPath, name: str) -> bool:
         """Take a name, if it is new; refuse one that is another's on some file system (macOS, Windows)."""
@@ -129,8 +131,8 @@ class Tree:
         return new
 
 
-def unpack(archive: Path, root: Path) -> dict[str, int]:
-    """Unpack an archive into the new folder `root`; return the size of each file by its name."""
+def unpack(archive: Path, root: Path) -> dict[str, tuple[int, int]]:
+    """Unpack an archive into the new folder `root`; return the size and CRC-32 of each file by its name."""
     from tqdm.auto import tqdm
 
     links = []
@@ -150,13 +152,13 @@ def unpack(archive: Path, root: Path) -> dict[str, int]:
                         tree.add_file(path, data)
         for path, link in links:  # a link becomes a copy of its file, so that none ever stands in the folder
             with failures(f"{archive}: {str(path)!r}"):
-                if (file := posixpath.normpath(link)) not in tree.sizes:
+                if (file := posixpath.normpath(link)) not in tree.files:
                     raise ValueError(f"is a link to {link!r}, which is no file of the archive")
                 with (root / file).open("rb") as data:
                     tree.add_file(path, data)
-        if not tree.sizes:
+        if not tree.files:
             raise ValueError("holds no files")
-    return tree.sizes
+    return tree.files
 
 
 @contextlib.contextmanager
@@ -203,7 +205,7 @@ def extract(filename: PathLike, folder: PathLike | None = None) -> str:
     return os.fspath(target)
 
 
-def _move(unpacked: Path, target: Path, names: dict[str, int]) -> None:
+def _move(unpacked: Path, target: Path, names: Iterable[str]) -> None:
     """Move what was unpacked to its place, all of it or nothing."""
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -9,6 +9,7 @@ import logging
 import os
 import re
 import shutil
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Callable, NamedTuple
@@ -106,17 +107,18 @@ def unpacked_folder(home: Path, fetch: Callable[[Path], Path]) -> Path:
     if damage := damage_of(home):
         with workplace(home, damage[0]) as temporary:
             if damage_of(home):  # else another process unpacked it while this one waited for the lock
-                sizes = unpack(fetch(temporary), temporary / "unpacked")
+                files = unpack(fetch(temporary), temporary / "unpacked")
                 shutil.rmtree(home / "unpacked", ignore_errors=True)
-                (home / MANIFEST).write_text(json.dumps(sizes), encoding="utf-8")
+                (home / MANIFEST).write_text(json.dumps(files), encoding="utf-8")
                 (temporary / "unpacked").rename(home / "unpacked")
     return home / "unpacked"
 
 
-def manifest(home: Path) -> dict[str, int]:
-    """Read the size of each unpacked file by its name; nothing if that was never, or not wholly, written."""
-    with contextlib.suppress(OSError, ValueError, TypeError):
-        return dict(json.loads((home / MANIFEST).read_text(encoding="utf-8")))
+def manifest(home: Path) -> dict[str, tuple[int, int]]:
+    """Read size and CRC-32 of each unpacked file by its name; nothing if that was never, or not wholly, written."""
+    with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):
+        files = json.loads((home / MANIFEST).read_text(encoding="utf-8"))
+        return {name: (size, crc) for name, (size, crc) in files.items()}
     return {}
 
 
@@ -128,7 +130,7 @@ def damage_of(home: Path) -> list[str]:
             return file.stat().st_size == size
         return False
 
-    files = {home / "unpacked" / name: size for name, size in manifest(home).items()}
+    files = {home / "unpacked" / name: size for name, (size, _) in manifest(home).items()}
     damage = [f"{file} is missing or was changed" for file, size in files.items() if not is_right(file, size)]
     return damage if files else [f"{home / 'unpacked'} is not there, or not whole"]
 
@@ -153,7 +155,10 @@ def problems_of(home: Path) -> Iterator[str]:
             yield f"{file}: {fault}"
     if (home / MANIFEST).exists() or (home / "unpacked").exists():
         yield from damage_of(home)
-        known = {home / "unpacked" / name for name in manifest(home)}
+        known = {home / "unpacked" / name: file for name, file in manifest(home).items()}
+        for file, (size, crc) in known.items():
+            if file.is_file() and file.stat().st_size == size and zlib.crc32(file.read_bytes()) != crc:
+                yield f"{file} was changed"
         for file in (home / "unpacked").rglob("*"):
             if file.is_file() and file not in known and not file.name.startswith(LITTER):
                 yield f"{file} was added"

@@ -419,6 +419,14 @@ def test_verify_names_what_is_wrong(
     assert run(capsys, "verify", "hotdog") == (0, "hotdog: right\n", "")
 
 
+def test_verify_notices_a_change_that_keeps_the_length(hotdog: str, capsys: pytest.CaptureFixture[str]) -> None:
+    file = next(Path(download_extract("hotdog")).rglob("*.jpg"))
+    file.write_bytes(bytes(255 - byte for byte in file.read_bytes()))
+    code, out, _ = run(capsys, "verify")
+    assert code == 1
+    assert f"{file} was changed" in out
+
+
 def test_verify_counts_what_it_does_not_name(hotdog: str, capsys: pytest.CaptureFixture[str]) -> None:
     folder = Path(download_extract("hotdog"))
     for file in folder.rglob("*.jpg"):
