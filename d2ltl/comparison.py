@@ -17,11 +17,12 @@ import data_hub
 from d2ltl import runtime
 from d2ltl.data import TEST_SHARE, ImageFolder, load_images
 from d2ltl.errors import ImageFolderError, SettingsError
+from d2ltl.evaluation import confusion_matrix, predict
 from d2ltl.gains import Gain, measure_gains
 from d2ltl.nets import check_input, scratch_net
 from d2ltl.runs import Run, RunFolder
 from d2ltl.strategies import BASELINE, STRATEGIES
-from d2ltl.train import confusion_matrix, predict, train_fine_tuning
+from d2ltl.train import train_fine_tuning
 from d2ltl.zoo import best_at_hand, source_net
 
 logger = logging.getLogger(__name__)

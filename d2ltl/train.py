@@ -1,4 +1,4 @@
-"""Training and evaluation: `train_fine_tuning`, `evaluate`, `predict`."""
+"""Training: `train_fine_tuning`, and the loop below it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Union
+from typing import Any
 
 import mxnet as mx
 import numpy as np
@@ -19,7 +19,8 @@ from tqdm.auto import tqdm
 from d2ltl import data as image_data
 from d2ltl import plot, runtime
 from d2ltl.checkpoint import Checkpoint
-from d2ltl.errors import CheckpointError, DeviceError, DivergenceError, SettingsError
+from d2ltl.errors import CheckpointError, DivergenceError, SettingsError
+from d2ltl.evaluation import accuracy_of, check_devices, move_to, predict_batches, shards_of
 from d2ltl.history import Epoch, History
 from d2ltl.nets import check_input
 
@@ -27,7 +28,6 @@ logger = logging.getLogger(__name__)
 
 WEIGHT_DECAY = 0.001  # section 13.2
 
-Images = Union[str, "os.PathLike[str]", ImageFolderDataset]
 Callback = Callable[[History], None]
 
 
@@ -91,10 +91,10 @@ def train_fine_tuning(
         raise SettingsError(f"learning_rate is {learning_rate}; it must be above 0 and finite.")
     train_imgs, test_imgs = image_data.load_images(data) if isinstance(data, (str, os.PathLike)) else data
     check_input(net, size, len(train_imgs.synsets))
-    devices = _check_devices(devices)
+    devices = check_devices(devices)
     train_iter = image_data.loader(train_imgs, train_augs or image_data.train_augs(size), batch_size, shuffle=True)
     test_iter = image_data.loader(test_imgs, test_augs or image_data.test_augs(size), batch_size)
-    _move(net, devices)
+    move_to(net, devices)
     net.hybridize(static_alloc=True)
     trainer = gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": learning_rate, "wd": WEIGHT_DECAY})
     settings = {"learning_rate": learning_rate, "batch_size": batch_size, "size": size, "seed": seed,
@@ -141,10 +141,10 @@ def fit(
             runtime.reseed(seed, number)
         batches = tqdm(train_iter, desc=f"epoch {number}/{num_epochs}", unit="batch", disable=None, leave=False)
         mean_loss, train_acc, examples, seconds = _train_epoch(net, batches, loss, trainer, devices, number)
-        probabilities, labels = _predict(net, test_iter, devices)
+        probabilities, labels = predict_batches(net, test_iter, devices)
         if not np.isfinite(probabilities).all():  # the last step's doing, which no loss has shown yet
             raise _divergence("no longer finite", number, len(train_iter), trainer.learning_rate)
-        test_acc = _accuracy(probabilities, labels)
+        test_acc = accuracy_of(probabilities, labels)
         history.epochs.append(Epoch(number, mean_loss, train_acc, test_acc, seconds, examples / seconds))
         if checkpoint:
             checkpoint.save(history)
@@ -186,7 +186,7 @@ def _train_batch(
     devices: Sequence[mx.Context],
 ) -> list[tuple[Any, Any, Any]]:
     """Take one step of gradient descent; return (losses, outputs, labels) of each device, still being computed."""
-    shards = list(zip(_shards(X, devices), _shards(y, devices)))
+    shards = list(zip(shards_of(X, devices), shards_of(y, devices)))
     _clear_gradients(net, devices[len(shards) :])
     with autograd.record():
         outputs = [net(X_shard) for X_shard, _ in shards]
@@ -204,10 +204,6 @@ def _clear_gradients(net: gluon.HybridBlock, idle: Sequence[mx.Context]) -> None
                 parameter.grad(device)[:] = 0
 
 
-def _shards(batch: Any, devices: Sequence[mx.Context]) -> list[Any]:
-    return gluon.utils.split_and_load(batch, list(devices[: len(batch)]), even_split=False)
-
-
 def _finite(step: list[tuple[Any, Any, Any]], epoch: int, batch: int, learning_rate: float) -> np.ndarray:
     """Return the sums (loss, correct predictions, images) of one step, once they are computed."""
     arrays = [[array.asnumpy() for array in shard] for shard in step]
@@ -223,88 +219,3 @@ def _divergence(loss: Any, epoch: int, batch: int, learning_rate: float) -> Dive
         f"The loss is {loss} at epoch {epoch}, batch {batch}, learning rate {learning_rate:g}. "
         "Try a tenth of that learning rate."
     )
-
-
-def evaluate(net: gluon.HybridBlock, data: Images, **options: Any) -> tuple[float, float, np.ndarray]:
-    """Return mean cross-entropy, accuracy and confusion matrix of a network on images.
-
-    Parameters
-    ----------
-    net : HybridBlock
-    data : path or ImageFolder
-        A folder with one folder per class (``hotdog/test``), or one part of the pair that `load_images` returns.
-    **options
-        Those of `predict`.
-
-    Returns
-    -------
-    loss : float
-    accuracy : float
-        Between 0 and 1.
-    confusion : ndarray of int64, shape (classes, classes)
-        Row: the true class; column: the predicted one.
-    """
-    probabilities, labels = predict(net, data, **options)
-    loss = -np.log(np.maximum(probabilities[np.arange(len(labels)), labels], np.finfo(np.float32).tiny)).mean()
-    return float(loss), _accuracy(probabilities, labels), confusion_matrix(probabilities, labels)
-
-
-def confusion_matrix(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Return how often each true class (row) was taken for each class (column), int64."""
-    classes = probabilities.shape[1]
-    pairs = labels * classes + probabilities.argmax(axis=1)
-    return np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
-
-
-def predict(
-    net: gluon.HybridBlock,
-    data: Images,
-    *,
-    size: int = 224,
-    batch_size: int = 128,
-    test_augs: Callable[[Any], Any] | None = None,
-    devices: Sequence[mx.Context] | None = None,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the probabilities (N, classes), float32, that a network gives images, and their labels (N,), int64.
-
-    Parameters are those of `evaluate` and `train_fine_tuning`.
-    """
-    images = image_data.ImageFolder(data) if isinstance(data, (str, os.PathLike)) else data
-    check_input(net, size, len(images.synsets))
-    devices = _check_devices(devices)
-    _move(net, devices)
-    batches = image_data.loader(images, test_augs or image_data.test_augs(size), batch_size)
-    return _predict(net, batches, devices)
-
-
-def _predict(
-    net: gluon.HybridBlock, batches: DataLoader, devices: Sequence[mx.Context]
-) -> tuple[np.ndarray, np.ndarray]:
-    softmax = mx.npx.softmax if mx.util.is_np_array() else mx.nd.softmax
-    outputs, labels = [], []
-    for X, y in tqdm(batches, desc="evaluating", unit="batch", disable=None, leave=False):
-        outputs += [softmax(net(shard), axis=-1) for shard in _shards(X, devices)]
-        labels.append(y.asnumpy())
-        if len(outputs) > len(devices):  # one batch is computed while the next is loaded, and no more are queued
-            outputs[-len(devices) - 1].wait_to_read()
-    return np.concatenate([p.asnumpy() for p in outputs]), np.concatenate(labels).astype(np.int64)
-
-
-def _accuracy(probabilities: np.ndarray, labels: np.ndarray) -> float:
-    return float((probabilities.argmax(axis=1) == labels).mean())
-
-
-def _move(net: gluon.HybridBlock, devices: list[mx.Context]) -> None:
-    for parameter in net.collect_params().values():
-        if parameter.list_ctx() != devices:
-            parameter.reset_ctx(devices)
-
-
-def _check_devices(devices: Sequence[mx.Context] | None) -> list[mx.Context]:
-    for device in devices or ():
-        if device.device_type == "gpu" and device.device_id >= mx.context.num_gpus():
-            raise DeviceError(
-                f"There is no {device}: MXNet sees {mx.context.num_gpus()} GPUs. "
-                "Leave `devices` out to use what there is."
-            )
-    return list(devices or runtime.devices())

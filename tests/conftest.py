@@ -63,15 +63,20 @@ def stripes(tmp_path_factory):
     return root
 
 
-@pytest.fixture(scope="session")
-def source_file(tmp_path_factory):
-    """The file of a resnet18_v2 with 5 named classes and random weights."""
-    file = tmp_path_factory.mktemp("source") / "source.params"
+def write_random_weights(name, file):
+    """Write the parameters of a network of the zoo, 5 classes, random weights."""
     mx.random.seed(0)
-    net = mx.gluon.model_zoo.vision.resnet18_v2(classes=5)
+    net = mx.gluon.model_zoo.vision.get_model(name, classes=5)
     net.initialize(mx.init.Xavier())
     net(mx.nd.zeros((1, 3, 32, 32)))
     net.save_parameters(os.fspath(file))
+    return file
+
+
+@pytest.fixture(scope="session")
+def source_file(tmp_path_factory):
+    """The file of a resnet18_v2 with named classes and random weights."""
+    file = write_random_weights("resnet18_v2", tmp_path_factory.mktemp("source") / "source.params")
     file.with_suffix(".json").write_text(json.dumps(["hot dog", "pizza", "hot pot", "banana", ["n01", "sushi"]]))
     return file
 
@@ -79,13 +84,7 @@ def source_file(tmp_path_factory):
 @pytest.fixture(scope="session")
 def small_source_file(tmp_path_factory):
     """The file of a mobilenet0.25, which trains quicker, with random weights."""
-    file = tmp_path_factory.mktemp("small") / "small.params"
-    mx.random.seed(0)
-    net = mx.gluon.model_zoo.vision.mobilenet0_25(classes=5)
-    net.initialize(mx.init.Xavier())
-    net(mx.nd.zeros((1, 3, 32, 32)))
-    net.save_parameters(os.fspath(file))
-    return file
+    return write_random_weights("mobilenet0.25", tmp_path_factory.mktemp("small") / "small.params")
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ from conftest import values
 
 import d2ltl
 from d2ltl import runtime
-from d2ltl.train import confusion_matrix
 
 
 def train(stripes, source, **options):
@@ -148,8 +147,3 @@ def test_evaluation_agrees_with_the_predictions(stripes, source):
     assert loss == pytest.approx(-np.log(probabilities[np.arange(20), labels]).mean(), rel=1e-4)
     assert accuracy == history.epochs[-1].test_acc == np.trace(confusion) / 20
     assert confusion.sum(axis=1).tolist() == [10, 10]
-
-
-def test_the_rows_of_a_confusion_matrix_are_the_true_classes():
-    probabilities = np.array([[0.9, 0.1, 0], [0.2, 0.8, 0], [0.3, 0.7, 0]])
-    assert confusion_matrix(probabilities, np.array([0, 1, 0])).tolist() == [[1, 1, 0], [0, 1, 0], [0, 0, 0]]

@@ -27,8 +27,9 @@ from mxnet.gluon.data.vision import transforms
 from d2ltl import runtime
 from d2ltl.checkpoint import Checkpoint
 from d2ltl.data import ImageFolder, loader, tensor_and_normalize
+from d2ltl.evaluation import predict
 from d2ltl.replacing import replacing
-from d2ltl.train import fit, predict
+from d2ltl.train import fit
 from d2ltl.zoo import build_net, write_parameters
 
 
