@@ -27,9 +27,18 @@ from pathlib import Path
 from typing import cast
 
 from _data_hub.archives import PathLike, extract, temporary_folder
-from _data_hub.cache import Item, cache_dir, content_folder, fault_of, make_item, unpacked_folder, workplace
+from _data_hub.cache import (
+    Item,
+    cache_dir,
+    content_folder,
+    damage_of,
+    fault_of,
+    make_item,
+    unpacked_folder,
+    workplace,
+)
 from _data_hub.errors import D2LTLError, DataHubError, failures
-from _data_hub.fetching import fetch
+from _data_hub.fetching import SHIPPED, fetch
 
 __all__ = [
     "DATA_HUB",
@@ -41,6 +50,7 @@ __all__ = [
     "download_all",
     "download_extract",
     "extract",
+    "is_at_hand",
     "open_archive",
     "register",
 ]
@@ -48,6 +58,7 @@ __all__ = [
 DATA_URL = "http://d2l-data.s3-accelerate.amazonaws.com/"
 DATA_HUB: dict[str, tuple[str, str]] = {}  # name: (address, SHA1)
 DATA_HUB["hotdog"] = (DATA_URL + "hotdog.zip", "fba480ffa8aa7e0febbb511d181409f899b9baa5")
+DATA_HUB["hotdog-mini"] = ((SHIPPED / "hotdog-mini.zip").as_uri(), "5e0a625fa9d2b5a850d19bc87e5b17ceaa96cf82")
 
 
 def register(name: str, url: str, sha1: str) -> None:
@@ -127,6 +138,12 @@ def download(name_or_url: str, folder: PathLike | None = None, sha1_hash: str | 
             shutil.copyfile(item.path, temporary / item.file)
             (temporary / item.file).replace(copy)
     return os.fspath(copy)
+
+
+def is_at_hand(name: str) -> bool:
+    """Tell whether the cache has an archive, unpacked or as it is: whether `download_extract` fetches nothing."""
+    item = lookup(name)
+    return not damage_of(item.home) or not fault_of(item.path, item.sha1)
 
 
 def download_all() -> list[str]:

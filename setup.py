@@ -20,7 +20,7 @@ setup(
     python_requires=">=3.9,<3.13",  # MXNet 1.9.1 needs numpy < 2, which has no wheel for Python 3.13
     packages=find_packages(include=["_data_hub", "d2ltl", "d2ltl.*"]),
     py_modules=["data_hub"],
-    package_data={"d2ltl": ["py.typed", "*.html", "*.txt", "weights/*"]},
+    package_data={"d2ltl": ["py.typed", "*.html", "*.txt", "weights/*", "archives/*"]},
     install_requires=[
         "filelock>=3.12",
         "jinja2>=3.1",

@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 import d2ltl
+from d2ltl.datasets import BOOK, DEFAULTS
 from data_hub import DATA_HUB, D2LTLError, DataHubError
 
 DESCRIPTION = """\
@@ -19,7 +20,9 @@ scratch. Prints a table and what it means; writes a page to look at (report.html
 and the trained parameters."""
 EXAMPLES = """\
 examples:
-  python -m d2ltl.compare                                    the book's hot dogs and settings
+  python -m d2ltl.compare                                    what is on this machine, with settings that suit it
+  python -m d2ltl.compare --data hotdog --pretrained imagenet
+                                                             the book's photographs and weights, downloaded
   python -m d2ltl.compare --data my_photos --size 96 --batch-size 32
                                                              your own folder: one folder of images for each class
   python -m d2ltl.compare --data hotdog.zip --pretrained weights.params --seeds 0 1 2
@@ -30,7 +33,7 @@ Exit status: 0 done, 2 a mistake in arguments or data, 130 interrupted. On a lap
 
 
 def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """Return the arguments of the command line. The defaults are the book's."""
+    """Return the arguments of the command line. What depends on the data is None where it is not given."""
     parser = argparse.ArgumentParser(
         prog="python -m d2ltl.compare",
         description=DESCRIPTION,
@@ -39,13 +42,14 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     # fmt: off
     data = parser.add_argument_group("what to train on")
-    data.add_argument("--data", default="hotdog", metavar="NAME|DIR|ARCHIVE",
+    data.add_argument("--data", default="auto", metavar="NAME|DIR|ARCHIVE",
                       help="a data set of `python -m data_hub list`, a folder, or an archive of one, with train/ and "
                            "test/ of class folders or with class folders alone (a fifth is then for testing); "
-                           "default: %(default)s")
+                           "default: hotdog, the book's photographs, if on this machine, else hotdog-mini, rendered "
+                           "images that come with d2ltl")
     data.add_argument("--skip-unreadable", action="store_true", help="leave out images that cannot be read")
-    data.add_argument("--size", type=int, default=224, metavar="PIXELS",
-                      help="side of the images that the network sees; default: %(default)s")
+    data.add_argument("--size", type=int, metavar="PIXELS",
+                      help=f"side of the images that the network sees; default: {_default('size')}")
     net = parser.add_argument_group("which network")
     net.add_argument("--net", default="resnet18_v2", metavar="NAME", help="a model of the zoo; default: %(default)s")
     net.add_argument("--pretrained", default="auto", metavar="NAME|FILE",
@@ -55,11 +59,12 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     how.add_argument("--strategies", nargs="+", default=["finetune", "scratch"], metavar="NAME",
                      help="finetune, scratch, frozen (features kept, output layer trained); "
                           "default: finetune scratch")
-    how.add_argument("--epochs", type=int, default=5, metavar="N", help="default: %(default)s")
-    how.add_argument("--batch-size", type=int, default=128, metavar="N", help="default: %(default)s")
-    how.add_argument("--lr-finetune", type=float, default=0.01, metavar="RATE",
-                     help="of pretrained networks, whose output layer gets 10 times it; default: %(default)s")
-    how.add_argument("--lr-scratch", type=float, default=0.1, metavar="RATE", help="default: %(default)s")
+    how.add_argument("--epochs", type=int, metavar="N", help=f"default: {_default('epochs')}")
+    how.add_argument("--batch-size", type=int, metavar="N", help=f"default: {_default('batch_size')}")
+    how.add_argument("--lr-finetune", type=float, metavar="RATE",
+                     help="of pretrained networks, whose output layer gets 10 times it; "
+                          f"default: {_default('lr_finetune')}")
+    how.add_argument("--lr-scratch", type=float, metavar="RATE", help=f"default: {_default('lr_scratch')}")
     how.add_argument("--seeds", type=int, nargs="+", default=[0], metavar="SEED", help="one run each; default: 0")
     out = parser.add_argument_group("where to")
     out.add_argument("--out", type=Path, metavar="DIR", help="default: a new folder in results/, named by the time")
@@ -69,6 +74,13 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     if args.resume and args.out is None:
         parser.error("--resume needs --out, the folder of the comparison to go on with")
     return args
+
+
+def _default(setting: str) -> str:
+    """Say what a setting is that was not given: the book's, and where a data set has one of its own, that."""
+    own = {name: getattr(defaults, setting) for name, defaults in DEFAULTS.items() if defaults != BOOK}
+    others = [f"{value:g} with {name}" for name, value in own.items() if value != getattr(BOOK, setting)]
+    return ", ".join([f"{getattr(BOOK, setting):g}", *others])
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -7,23 +7,22 @@ import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from mxnet.gluon import HybridBlock
 
-import data_hub
 from d2ltl import runtime
 from d2ltl.data import TEST_SHARE, ImageFolder, load_images
-from d2ltl.errors import ImageFolderError, SettingsError
+from d2ltl.datasets import RENDERED, data_at_hand, defaults_of, find_data
+from d2ltl.errors import SettingsError
 from d2ltl.evaluation import confusion_matrix, predict
 from d2ltl.gains import Gain, measure_gains
 from d2ltl.nets import check_input, scratch_net
 from d2ltl.runs import Run, RunFolder
 from d2ltl.strategies import BASELINE, STRATEGIES
 from d2ltl.train import train_fine_tuning
-from d2ltl.zoo import best_at_hand, source_net
+from d2ltl.zoo import source_net, weights_at_hand
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +39,8 @@ class Comparison:
         Its arguments.
     classes : list of str
     images : dict
-        How many to ``train`` and to ``test``, how many were ``skipped`` as unreadable, and whose the ``split`` is.
+        How many to ``train`` and to ``test``, how many were ``skipped`` as unreadable, whose the ``split`` is, and
+        whether they are ``rendered``.
     devices : list of str
     versions : dict
     runs : list of Run
@@ -94,15 +94,15 @@ class Comparison:
 
 
 def run_comparison(
-    data: str | os.PathLike[str] = "hotdog",
+    data: str | os.PathLike[str] = "auto",
     *,
     pretrained: str | os.PathLike[str] = "auto",
     net: str = "resnet18_v2",
-    size: int = 224,
-    epochs: int = 5,
-    batch_size: int = 128,
-    lr_finetune: float = 0.01,
-    lr_scratch: float = 0.1,
+    size: int | None = None,
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    lr_finetune: float | None = None,
+    lr_scratch: float | None = None,
     seeds: Sequence[int] = (0,),
     strategies: Sequence[str] = ("finetune", "scratch"),
     skip_unreadable: bool = False,
@@ -114,13 +114,16 @@ def run_comparison(
     Parameters
     ----------
     data : str or path
-        A name of the data hub, a folder (see `load_images`), or an archive of such a folder.
+        A name of the data hub, a folder (see `load_images`), or an archive of such a folder. ``'auto'``: the book's
+        photographs (``'hotdog'``) if they are on this machine already, else ``'hotdog-mini'``, rendered images that
+        come with the library; the log says which. It never waits for a network.
     pretrained, net : str or path
         The source model: see `source_net`.
-    size, epochs, batch_size : int
-        See `train_fine_tuning`; the defaults are the book's.
-    lr_finetune, lr_scratch : float
-        Learning rates of pretrained networks and of untrained ones.
+    size, epochs, batch_size : int, optional
+        See `train_fine_tuning`.
+    lr_finetune, lr_scratch : float, optional
+        Learning rates of pretrained networks and of untrained ones. These five are by default those that suit the data
+        (`d2ltl.datasets`).
     seeds : sequence of int
     strategies : sequence of str
         Keys of `STRATEGIES`.
@@ -136,28 +139,32 @@ def run_comparison(
     D2LTLError
         If an argument, the data or the weights cannot be used.
     """
-    settings: dict[str, Any] = {
-        "data": os.fspath(data),
-        "net": net,
-        "pretrained": best_at_hand(net) if pretrained == "auto" else os.fspath(pretrained),
+    data = data_at_hand() if data == "auto" else os.fspath(data)
+    chosen = {
         "size": size,
         "epochs": epochs,
         "batch_size": batch_size,
         "lr_finetune": lr_finetune,
         "lr_scratch": lr_scratch,
+    }
+    settings: dict[str, Any] = {
+        "data": data,
+        "net": net,
+        "pretrained": weights_at_hand(net) if pretrained == "auto" else os.fspath(pretrained),
+        **defaults_of(data)._replace(**{name: value for name, value in chosen.items() if value is not None})._asdict(),
         "seeds": list(seeds),
         "strategies": list(strategies),
         "skip_unreadable": skip_unreadable,
     }
     _check(settings)
-    images = load_images(find_data(os.fspath(data)), skip_unreadable=skip_unreadable)
+    images = load_images(find_data(data), skip_unreadable=skip_unreadable)
     source = source_net(net, settings["pretrained"])
     check_input(scratch_net(len(images[0].synsets), net), size, len(images[0].synsets))
     folder = None if out is None else RunFolder.claim(out, settings, resume)
     return Comparison(
         settings=settings,
         classes=list(images[0].synsets),
-        images=_describe(*images),
+        images={**_describe(*images), "rendered": data == RENDERED},
         devices=[str(device) for device in runtime.devices()],
         versions=runtime.versions(),
         runs=[_run(name, seed, settings, images, source, folder) for seed in seeds for name in strategies],
@@ -172,24 +179,6 @@ def _describe(train: ImageFolder, test: ImageFolder) -> dict[str, Any]:
         "skipped": len(train.skipped) + len(test.skipped),
         "split": f"{TEST_SHARE:.0%} of every class to test, drawn with seed 0" if drawn else "its own",
     }
-
-
-def find_data(data: str) -> str:
-    """Return the folder of a data set: of a name in the hub, which is downloaded, of an archive, or a folder itself.
-
-    Raises
-    ------
-    DataHubError
-        If the archive cannot be had or unpacked.
-    ImageFolderError
-        If there is no such thing.
-    """
-    if data in data_hub.DATA_HUB:
-        return data_hub.download_extract(data)
-    if not Path(data).exists():
-        known = ", ".join(sorted(data_hub.DATA_HUB))
-        raise ImageFolderError(f"{data} is not a folder, nor an archive, nor a name of the data hub ({known}).")
-    return data_hub.open_archive(data) if Path(data).is_file() else data
 
 
 def _check(settings: dict[str, Any]) -> None:

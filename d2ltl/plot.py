@@ -50,7 +50,7 @@ def _draw_images(axes: np.ndarray, imgs: Sequence[Any], titles: Sequence[str] | 
 
 
 def plot_images(
-    groups: Mapping[str, Sequence[tuple[np.ndarray, str]]], num_cols: int = 4, scale: float = 1.9
+    groups: Mapping[str, Sequence[tuple[np.ndarray, str]]], title: str = "", num_cols: int = 4, scale: float = 1.9
 ) -> Figure:
     """Return a figure of images with titles, in one labelled grid of `num_cols` columns for each key."""
     num_rows = [max(1, -(-len(group) // num_cols)) for group in groups.values()]
@@ -59,7 +59,8 @@ def plot_images(
     for part, rows, (name, group) in zip(parts, num_rows, groups.items()):
         part.suptitle(name if group else f"{name}: none", fontsize="medium", fontweight="bold", parse_math=False)
         axes = part.subplots(rows, num_cols, squeeze=False).flatten()
-        _draw_images(axes, [img for img, _ in group], [title for _, title in group])
+        _draw_images(axes, [img for img, _ in group], [caption for _, caption in group])
+    figure.suptitle(title, fontsize="medium", parse_math=False)
     return figure
 
 
@@ -74,8 +75,7 @@ def plot_curves(histories: Mapping[str, Sequence[History]], title: str = "") -> 
     """
     figure = Figure(figsize=(8, 3.4), layout="constrained")
     _draw_curves(figure.subplots(1, 2), histories)
-    if title:
-        figure.suptitle(title, fontsize="medium", parse_math=False)
+    figure.suptitle(title, fontsize="medium", parse_math=False)
     return figure
 
 
@@ -101,7 +101,7 @@ def _draw_curve(ax: Axes, runs: Sequence[Sequence[float]], style: str, color: st
             ax.plot(epochs, run[: len(epochs)], style, color=color, alpha=0.3, linewidth=0.8)
 
 
-def plot_confusion(matrices: Mapping[str, np.ndarray], classes: Sequence[str]) -> Figure:
+def plot_confusion(matrices: Mapping[str, np.ndarray], classes: Sequence[str], title: str = "") -> Figure:
     """Return a figure of confusion matrices side by side; colour is the share of the true class.
 
     Parameters
@@ -109,6 +109,7 @@ def plot_confusion(matrices: Mapping[str, np.ndarray], classes: Sequence[str]) -
     matrices : mapping from str to ndarray of int, shape (classes, classes)
         Row: the true class; column: the predicted one.
     classes : sequence of str
+    title : str
     """
     side = 2.6 + 0.22 * len(classes)
     figure = Figure(figsize=(side * len(matrices), side), layout="constrained")
@@ -124,6 +125,7 @@ def plot_confusion(matrices: Mapping[str, np.ndarray], classes: Sequence[str]) -
             for (row, column), count in np.ndenumerate(matrix):
                 color = "white" if shares[row, column] > 0.5 else "black"
                 ax.text(column, row, str(count), ha="center", va="center", color=color)
+    figure.suptitle(title, fontsize="medium", parse_math=False)
     return figure
 
 

@@ -109,11 +109,11 @@ def write_report(comparison: Comparison, out: str | os.PathLike[str]) -> Path:
 def _figures(comparison: Comparison) -> dict[str, Figure]:
     runs = {name: comparison.of(name) for name in comparison.strategies}
     matrices = {name: np.sum([run.confusion for run in of], axis=0) for name, of in runs.items()}
-    title = f"{comparison.settings['net']} on {_data_name(comparison)}"
+    title = f"{comparison.settings['net']} from {_weights(comparison)} weights, on {_data(comparison)}"
     return {
         "curves.png": plot_curves({name: [run.history for run in of] for name, of in runs.items()}, title),
-        "confusion.png": plot_confusion(matrices, comparison.classes),
-        "mistakes.png": plot_images({name: _mistaken_images(of[0]) for name, of in runs.items()}),
+        "confusion.png": plot_confusion(matrices, comparison.classes, title),
+        "mistakes.png": plot_images({name: _mistaken_images(of[0]) for name, of in runs.items()}, title),
     }
 
 
@@ -124,9 +124,14 @@ def _mistaken_images(run: Run) -> list[tuple[np.ndarray, str]]:
     ]
 
 
-def _data_name(comparison: Comparison) -> str:
-    """Return what to call the data: the name in the hub, or the last part of the path."""
-    return Path(comparison.settings["data"]).name
+def _data(comparison: Comparison) -> str:
+    """Return what to call the data: its name or the last part of its path, and whether it was rendered."""
+    name = Path(comparison.settings["data"]).name
+    return f"{name} (rendered images)" if comparison.images["rendered"] else name
+
+
+def _weights(comparison: Comparison) -> str:
+    return Path(comparison.settings["pretrained"]).name
 
 
 def _png(figure: Figure) -> bytes:
@@ -144,7 +149,8 @@ def _page(comparison: Comparison, pictures: dict[str, bytes]) -> str:
     environment = Environment(loader=PackageLoader("d2ltl", "."), autoescape=True, trim_blocks=True)
     context: dict[str, Any] = {
         "comparison": comparison,
-        "data": _data_name(comparison),
+        "data": _data(comparison),
+        "weights": _weights(comparison),
         "strategies": {name: STRATEGIES[name].description for name in comparison.strategies},
         "columns": COLUMNS,
         "rows": table_rows(comparison),

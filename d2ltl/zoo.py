@@ -53,7 +53,7 @@ def source_net(name: str = "resnet18_v2", pretrained: str | os.PathLike[str] = "
         If there is no such network.
     """
     if str(pretrained) == "auto":
-        pretrained = best_at_hand(name)
+        pretrained = weights_at_hand(name)
     if str(pretrained) == "imagenet":
         return _imagenet_net(name)
     if str(pretrained) in SHIPPED:
@@ -61,7 +61,7 @@ def source_net(name: str = "resnet18_v2", pretrained: str | os.PathLike[str] = "
     return _net_from_file(name, Path(pretrained))
 
 
-def best_at_hand(name: str) -> str:
+def weights_at_hand(name: str) -> str:
     """Return what ``'auto'`` stands for on this machine: ``'imagenet'``, or weights that come with the library.
 
     Raises
