@@ -6,7 +6,7 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
-TEST = ["pytest>=7.4", "hypothesis>=6.80", "scikit-learn>=1.2"]
+TEST = ["pytest>=7.4", "hypothesis>=6.80", "scikit-learn>=1.2", "setuptools>=70.1"]  # the last builds a wheel
 CHAPTERS = ["jupyterlab>=4", "ipywidgets>=8", "nbclient>=0.10", "nbmake>=1.5", "jupytext>=1.16"]
 DOCS = ["sphinx>=7", "myst-nb>=1.1", "furo"]
 

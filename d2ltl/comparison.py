@@ -159,7 +159,7 @@ def run_comparison(
     _check(settings)
     images = load_images(find_data(data), skip_unreadable=skip_unreadable)
     source = source_net(net, settings["pretrained"])
-    check_input(scratch_net(len(images[0].synsets), net), size, len(images[0].synsets))
+    check_input(scratch_net(len(images[0].synsets), net), settings["size"], len(images[0].synsets))
     folder = None if out is None else RunFolder.claim(out, settings, resume)
     return Comparison(
         settings=settings,

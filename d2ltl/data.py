@@ -1,21 +1,20 @@
-"""Folders of images, augmentation, loaders."""
+"""Folders of images."""
 
 from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Union
 
 import mxnet as mx
 import numpy as np
-from mxnet.gluon.data import DataLoader
-from mxnet.gluon.data.vision import ImageFolderDataset, transforms
+from mxnet.gluon.data.vision import ImageFolderDataset
 from PIL import Image, ImageOps
 from tqdm.auto import tqdm
 
-from d2ltl.errors import ImageFolderError, SettingsError
+from d2ltl.errors import ImageFolderError
 
 logger = logging.getLogger(__name__)
 
@@ -23,7 +22,8 @@ PathLike = Union[str, "os.PathLike[str]"]
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
 CLUTTER = frozenset({"thumbs.db", "desktop.ini", "__macosx"})  # what file managers leave; hidden files besides
-IMAGENET_MEAN, IMAGENET_STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]  # RGB, of values between 0 and 1
+CACHE_BYTES = 2**30  # of decoded images that an ImageFolder keeps
+ENOUGH = 1024  # pixels of the shorter side; JPEG files of more are decoded to a half, a quarter or an eighth
 TEST_SHARE = 0.2  # of every class, where a folder has no train/ and test/ of its own
 
 
@@ -32,7 +32,8 @@ class ImageFolder(ImageFolderDataset):
 
     JPEG, PNG, WebP, GIF (first frame), BMP and TIFF of any mode become RGB: EXIF rotation is applied,
     transparency put on white. Hidden files and the files of file managers are passed over, other files that are
-    no images too, with a warning.
+    no images too, with a warning. Each image is decoded once and kept, as long as all together take less than a GiB;
+    those past it are decoded every time.
 
     Parameters
     ----------
@@ -58,6 +59,7 @@ class ImageFolder(ImageFolderDataset):
     def __init__(self, root: PathLike) -> None:
         self.root = os.fspath(root)
         self.skipped: list[str] = []
+        self._decoded = DecodedImages(CACHE_BYTES)
         super().__init__(self.root)
 
     def _list_images(self, root: str) -> None:  # overrides Gluon's, which accepts empty and single classes
@@ -78,7 +80,7 @@ class ImageFolder(ImageFolderDataset):
     def __getitem__(self, idx: int) -> tuple[Any, int]:
         """Return one image, as an MXNet array (height, width, 3) of uint8 RGB values, and its label."""
         path, label = self.items[idx]
-        return to_mx(read_image(path)), label
+        return to_mx(self._decoded.read(path)), label
 
     @property
     def labels(self) -> np.ndarray:
@@ -96,7 +98,7 @@ class ImageFolder(ImageFolderDataset):
         readable, skipped = [], []
         for i, (path, _) in enumerate(tqdm(self.items, desc=f"checking {self.root}", disable=None, leave=False)):
             try:
-                read_image(path)
+                self._decoded.read(path)
                 readable.append(i)
             except ImageFolderError as error:
                 logger.warning("skipped: %s", error)
@@ -106,6 +108,24 @@ class ImageFolder(ImageFolderDataset):
         if missing := set(range(len(self.synsets))) - set(part.labels.tolist()):
             raise ImageFolderError(f"{self.root}: no image of {self.synsets[min(missing)]} can be read.")
         return part
+
+
+class DecodedImages:
+    """Images by their paths, read from their files; those that come first and fit into `limit` bytes are kept."""
+
+    def __init__(self, limit: int) -> None:
+        self._kept: dict[str, np.ndarray] = {}
+        self._left = limit
+
+    def read(self, path: str) -> np.ndarray:
+        """Return what `read_image` does."""
+        if path in self._kept:
+            return self._kept[path]
+        image = read_image(path)
+        if image.nbytes <= self._left:
+            self._kept[path] = image
+            self._left -= image.nbytes
+        return image
 
 
 def class_folders(root: PathLike) -> list[Path]:
@@ -139,7 +159,9 @@ def _is_image(path: Path) -> bool:
 def read_image(path: PathLike) -> np.ndarray:
     """Return the image in a file as RGB, uint8, shape (height, width, 3).
 
-    Pillow decodes it, since the OpenCV in MXNet fills up a truncated JPEG without a word.
+    Pillow decodes it, since the OpenCV in MXNet fills up a truncated JPEG without a word. A large JPEG is decoded at a
+    reduced size, sooner, with both sides at least 1,024 pixels: the smallest crop of the book's augmentation, 8 % of
+    the area, still has 224 × 224.
 
     Raises
     ------
@@ -148,6 +170,7 @@ def read_image(path: PathLike) -> np.ndarray:
     """
     try:
         with Image.open(path) as image:
+            image.draft(None, (ENOUGH, ENOUGH))
             return np.array(_to_rgb(ImageOps.exif_transpose(image)))
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         # Pillow answers damaged files with any of these
@@ -228,49 +251,3 @@ def _split(images: ImageFolder, seed: int) -> tuple[ImageFolder, ImageFolder]:
     logger.info("%s has no train/ and test/: %d images to train, %d to test, seed %d", images.root, len(train),
                 len(test), seed)  # fmt: skip
     return images.subset(sorted(train)), images.subset(sorted(test))
-
-
-def train_augs(size: int = 224) -> transforms.Compose:
-    """Return the book's augmentation of training images (13.2).
-
-    A random crop of 8 to 100 % of the area is resized, and flipped every other time.
-    It takes an image (height, width, 3) of uint8 to a normalised float32 array (3, `size`, `size`).
-    """
-    _check_size(size)
-    crop = [transforms.RandomResizedCrop(size), transforms.RandomFlipLeftRight()]
-    return transforms.Compose([*crop, *tensor_and_normalize()])
-
-
-def test_augs(size: int = 224) -> transforms.Compose:
-    """Return the book's preparation of test images (13.2): resize to 256 × 256 and crop the centre, 224 × 224.
-
-    Other sizes are in proportion. Input and output are those of `train_augs`.
-    """
-    _check_size(size)
-    crop = [transforms.Resize(round(size * 256 / 224)), transforms.CenterCrop(size)]
-    return transforms.Compose([*crop, *tensor_and_normalize()])
-
-
-test_augs.__test__ = False  # type: ignore[attr-defined]  # not a test, whatever pytest makes of its name
-
-
-def _check_size(size: int) -> None:
-    if size < 1:
-        raise SettingsError(f"size is {size}; the side of an image is at least 1 pixel.")
-
-
-def tensor_and_normalize() -> list[Any]:
-    """Return the end of every augmentation: to float32 (3, height, width), normalised as for ImageNet."""
-    return [transforms.ToTensor(), transforms.Normalize(IMAGENET_MEAN, IMAGENET_STD)]
-
-
-def loader(
-    images: ImageFolderDataset, augs: Callable[[Any], Any], batch_size: int, *, shuffle: bool = False
-) -> DataLoader:
-    """Return batches of augmented images, float32 (n, 3, height, width), and their labels, shape (n,).
-
-    They are made in this process and in order, so that one seed gives the same batches everywhere.
-    """
-    if batch_size < 1:
-        raise SettingsError(f"batch_size is {batch_size}; a batch has at least 1 image.")
-    return DataLoader(images.transform_first(augs), batch_size, shuffle=shuffle)

@@ -13,15 +13,17 @@ from mxnet.gluon.data import DataLoader
 from mxnet.gluon.data.vision import ImageFolderDataset
 from tqdm.auto import tqdm
 
-from d2ltl import data as image_data
-from d2ltl import runtime
+from d2ltl import loading, runtime
+from d2ltl.data import ImageFolder
 from d2ltl.errors import DeviceError
 from d2ltl.nets import check_input
 
 Images = Union[str, "os.PathLike[str]", ImageFolderDataset]
 
 
-def evaluate(net: gluon.HybridBlock, data: Images, **options: Any) -> tuple[float, float, np.ndarray]:
+def evaluate(
+    net: gluon.HybridBlock, data: Images, *, size: int = 224, **options: Any
+) -> tuple[float, float, np.ndarray]:
     """Return mean cross-entropy, accuracy and confusion matrix of a network on images.
 
     Parameters
@@ -29,7 +31,7 @@ def evaluate(net: gluon.HybridBlock, data: Images, **options: Any) -> tuple[floa
     net : HybridBlock
     data : path or ImageFolder
         A folder with one folder per class (``hotdog/test``), or one part of the pair that `load_images` returns.
-    **options
+    size, **options
         Those of `predict`.
 
     Returns
@@ -40,9 +42,15 @@ def evaluate(net: gluon.HybridBlock, data: Images, **options: Any) -> tuple[floa
     confusion : ndarray of int64, shape (classes, classes)
         Row: the true class; column: the predicted one.
     """
-    probabilities, labels = predict(net, data, **options)
+    images = _as_images(data)
+    check_input(net, size, len(images.synsets))
+    probabilities, labels = predict(net, images, size=size, **options)
     loss = -np.log(np.maximum(probabilities[np.arange(len(labels)), labels], np.finfo(np.float32).tiny)).mean()
     return float(loss), accuracy_of(probabilities, labels), confusion_matrix(probabilities, labels)
+
+
+def _as_images(data: Images) -> ImageFolderDataset:
+    return ImageFolder(data) if isinstance(data, (str, os.PathLike)) else data
 
 
 def confusion_matrix(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -63,28 +71,50 @@ def predict(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the probabilities (N, classes), float32, that a network gives images, and their labels (N,), int64.
 
-    Parameters are those of `evaluate` and `train_fine_tuning`.
+    Parameters are those of `evaluate` and `train_fine_tuning`. The network may know other classes than the images have.
     """
-    images = image_data.ImageFolder(data) if isinstance(data, (str, os.PathLike)) else data
-    check_input(net, size, len(images.synsets))
+    return run_on_images(net, lambda X: _softmax(net(X)), data, size, batch_size, test_augs, devices)
+
+
+def run_on_images(
+    net: gluon.HybridBlock,
+    function: Callable[[Any], Any],
+    data: Images,
+    size: int = 224,
+    batch_size: int = 128,
+    test_augs: Callable[[Any], Any] | None = None,
+    devices: Sequence[mx.Context] | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return what a function, which uses a network, makes of images (N, …), and their labels (N,), int64."""
+    images = _as_images(data)
+    check_input(net, size)
     devices = check_devices(devices)
     move_to(net, devices)
-    batches = image_data.loader(images, test_augs or image_data.test_augs(size), batch_size)
-    return predict_batches(net, batches, devices)
+    batches = loading.loader(images, test_augs or loading.test_augs(size), batch_size)
+    return _run_on_batches(function, batches, devices)
 
 
 def predict_batches(
     net: gluon.HybridBlock, batches: DataLoader, devices: Sequence[mx.Context]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return probabilities and labels of batches, as `predict` does."""
-    softmax = mx.npx.softmax if mx.util.is_np_array() else mx.nd.softmax
+    return _run_on_batches(lambda X: _softmax(net(X)), batches, devices)
+
+
+def _softmax(outputs: Any) -> Any:
+    return (mx.npx if mx.util.is_np_array() else mx.nd).softmax(outputs, axis=-1)
+
+
+def _run_on_batches(
+    function: Callable[[Any], Any], batches: DataLoader, devices: Sequence[mx.Context]
+) -> tuple[np.ndarray, np.ndarray]:
     outputs, labels = [], []
     for X, y in tqdm(batches, desc="evaluating", unit="batch", disable=None, leave=False):
-        outputs += [softmax(net(shard), axis=-1) for shard in shards_of(X, devices)]
+        outputs += [function(shard) for shard in shards_of(X, devices)]
         labels.append(y.asnumpy())
         if len(outputs) > len(devices):  # one batch is computed while the next is loaded, and no more are queued
             outputs[-len(devices) - 1].wait_to_read()
-    return np.concatenate([p.asnumpy() for p in outputs]), np.concatenate(labels).astype(np.int64)
+    return np.concatenate([output.asnumpy() for output in outputs]), np.concatenate(labels).astype(np.int64)
 
 
 def accuracy_of(probabilities: np.ndarray, labels: np.ndarray) -> float:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.core import multiarray
 
-from d2ltl.data import IMAGENET_MEAN, IMAGENET_STD
+from d2ltl.loading import IMAGENET_MEAN, IMAGENET_STD
 from d2ltl.errors import WeightsError
 
 SHA1 = "4c4b47a88c09f784f3a9cb7888852f5168682535"

@@ -179,8 +179,8 @@ def _class_index(names: list[str], wanted: str) -> int:
     raise SettingsError(f"{wanted!r} may be any of {candidates}; give the index.")
 
 
-def check_input(net: HybridBlock, size: int, classes: int) -> None:
-    """Refuse a network that cannot tell `classes` classes apart in images of `size` × `size` pixels.
+def check_input(net: HybridBlock, size: int, classes: int | None = None) -> None:
+    """Refuse a network that cannot run images of `size` × `size` pixels, or has other than `classes` outputs.
 
     Nothing is computed: only the shapes are inferred.
 
@@ -192,7 +192,7 @@ def check_input(net: HybridBlock, size: int, classes: int) -> None:
     """
     output = _symbol(net)
     shape = _output_shape(output, size)
-    if shape is not None and shape[1] == classes:
+    if shape is not None and classes in (None, shape[1]):
         return
     if shape is not None:
         raise NetworkError(f"{net.name} has {shape[1]} outputs, but the images have {classes} classes.")

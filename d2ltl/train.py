@@ -16,9 +16,9 @@ from mxnet.gluon.data import DataLoader
 from mxnet.gluon.data.vision import ImageFolderDataset
 from tqdm.auto import tqdm
 
-from d2ltl import data as image_data
-from d2ltl import plot, runtime
+from d2ltl import loading, plot, runtime
 from d2ltl.checkpoint import Checkpoint
+from d2ltl.data import load_images
 from d2ltl.errors import CheckpointError, DivergenceError, SettingsError
 from d2ltl.evaluation import accuracy_of, check_devices, move_to, predict_batches, shards_of
 from d2ltl.history import Epoch, History
@@ -89,11 +89,11 @@ def train_fine_tuning(
     """
     if not (learning_rate > 0 and math.isfinite(learning_rate)):
         raise SettingsError(f"learning_rate is {learning_rate}; it must be above 0 and finite.")
-    train_imgs, test_imgs = image_data.load_images(data) if isinstance(data, (str, os.PathLike)) else data
+    train_imgs, test_imgs = load_images(data) if isinstance(data, (str, os.PathLike)) else data
     check_input(net, size, len(train_imgs.synsets))
     devices = check_devices(devices)
-    train_iter = image_data.loader(train_imgs, train_augs or image_data.train_augs(size), batch_size, shuffle=True)
-    test_iter = image_data.loader(test_imgs, test_augs or image_data.test_augs(size), batch_size)
+    train_iter = loading.loader(train_imgs, train_augs or loading.train_augs(size), batch_size, shuffle=True)
+    test_iter = loading.loader(test_imgs, test_augs or loading.test_augs(size), batch_size)
     move_to(net, devices)
     net.hybridize(static_alloc=True)
     trainer = gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": learning_rate, "wd": WEIGHT_DECAY})

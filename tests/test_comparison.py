@@ -7,6 +7,7 @@ from conftest import write_images
 
 import d2ltl
 import data_hub
+from d2ltl import datasets
 from d2ltl.runs import Run
 
 SETTINGS = {"net": "mobilenet0.25", "size": 32, "epochs": 2, "batch_size": 10, "lr_finetune": 0.002, "lr_scratch": 0.02}
@@ -146,6 +147,20 @@ def test_the_weights_are_named(stripes, tmp_path, monkeypatch):
         stripes, **{**SETTINGS, "net": "resnet18_v2", "epochs": 1}, strategies=["finetune"]
     )
     assert comparison.to_dict()["pretrained"] == "tinyimagenet"
+    assert not comparison.to_dict()["images"]["rendered"]
+
+
+@pytest.mark.slow
+def test_without_arguments_it_compares_what_comes_with_the_library(tmp_path, monkeypatch):
+    monkeypatch.setenv("MXNET_HOME", str(tmp_path))
+    monkeypatch.setenv("D2LTL_DATA", str(tmp_path / "cache"))
+    report = d2ltl.run_comparison(epochs=1, seeds=[3]).to_dict()
+    assert (report["data"], report["pretrained"]) == ("hotdog-mini", "tinyimagenet")
+    assert report["images"] == {"train": 800, "test": 400, "skipped": 0, "split": "its own", "rendered": True}
+    own = datasets.DEFAULTS["hotdog-mini"]
+    assert {name: report[name] for name in own._asdict()} == {**own._asdict(), "epochs": 1}  # what is given wins
+    finetune, scratch = (run["history"][-1]["test_acc"] for run in report["runs"])
+    assert finetune > scratch + 0.05
 
 
 def test_unreadable_images_are_left_out_and_counted(small_source_file, tmp_path):
@@ -153,6 +168,6 @@ def test_unreadable_images_are_left_out_and_counted(small_source_file, tmp_path)
     write_images(tmp_path / "test", 2)
     (tmp_path / "test/across/broken.jpg").write_bytes(b"broken")
     comparison = compare(tmp_path, small_source_file, strategies=["finetune"], epochs=1, skip_unreadable=True)
-    assert comparison.images == {"train": 8, "test": 4, "skipped": 1, "split": "its own"}
+    assert comparison.images == {"train": 8, "test": 4, "skipped": 1, "split": "its own", "rendered": False}
     with pytest.raises(d2ltl.ImageFolderError, match=r"broken\.jpg"):
         compare(tmp_path, small_source_file, strategies=["finetune"], epochs=1)

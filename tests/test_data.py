@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import d2ltl
-from d2ltl.data import ImageFolder, loader, read_image
-from d2ltl.runtime import reseed
+from d2ltl import data
+from d2ltl.data import ImageFolder, read_image
 
 
 def picture(size=(30, 20)):
@@ -29,17 +29,6 @@ def test_the_pair_has_labels_by_the_name_of_the_class_folder(stripes):
     assert isinstance(train, mx.gluon.data.vision.ImageFolderDataset)
     image, label = train[-1]
     assert (image.dtype, image.shape[2], label) == (np.uint8, 3, 1)
-
-
-@pytest.mark.parametrize("np_interface", [False, True])
-def test_images_follow_the_active_interface(stripes, np_interface):
-    if np_interface:
-        mx.npx.set_np()
-    train, _ = d2ltl.load_images(stripes)
-    kind = mx.np.ndarray if np_interface else mx.nd.NDArray
-    assert type(train[0][0]) is kind
-    batch, labels = next(iter(loader(train, d2ltl.train_augs(32), 4)))
-    assert (type(batch), batch.shape, batch.dtype, labels.shape) == (kind, (4, 3, 32, 32), np.float32, (4,))
 
 
 def test_pixels_are_those_of_mxnets_own_decoder(stripes):
@@ -186,41 +175,6 @@ def test_one_image_of_a_class_cannot_be_split(tmp_path):
         d2ltl.load_images(tmp_path)
 
 
-def test_test_images_are_resized_cropped_and_normalised_as_in_the_book(tmp_path):
-    picture((400, 300)).save(tmp_path / "image.png")
-    image = mx.nd.array(read_image(tmp_path / "image.png"), dtype="uint8")
-    ours = d2ltl.test_augs()(image).asnumpy()
-    centre = mx.image.imresize(image, 256, 256)[16:240, 16:240].asnumpy() / 255
-    expected = (centre - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
-    np.testing.assert_allclose(ours, expected.transpose(2, 0, 1), atol=1e-5)
-    assert d2ltl.test_augs(96)(image).shape == (3, 96, 96)
-
-
-def test_training_images_differ_every_time_but_not_by_seed(stripes):
-    image = d2ltl.load_images(stripes)[0][0][0]
-    augs = d2ltl.train_augs(32)
-
-    def crops():
-        reseed(5)
-        return [augs(image).asnumpy() for _ in range(8)]
-
-    first, again = crops(), crops()
-    assert all(np.array_equal(a, b) for a, b in zip(first, again))
-    assert len({crop.tobytes() for crop in first}) == 8
-
-
-def test_both_augmentations_take_one_pixel(tmp_path):
-    dot = mx.nd.array(np.full((1, 1, 3), 128), dtype="uint8")
-    assert d2ltl.train_augs(32)(dot).shape == d2ltl.test_augs(32)(dot).shape == (3, 32, 32)
-
-
-def test_sizes_that_make_no_sense_are_refused(stripes):
-    with pytest.raises(d2ltl.SettingsError, match="size is 0"):
-        d2ltl.train_augs(0)
-    with pytest.raises(d2ltl.SettingsError, match="batch_size is 0"):
-        loader(d2ltl.load_images(stripes)[0], d2ltl.test_augs(32), 0)
-
-
 @pytest.mark.parametrize(
     ("name", "options"), [("moving.gif", {"append_images": [picture()]}), ("image.webp", {}), ("image.bmp", {})]
 )
@@ -241,6 +195,28 @@ def test_a_decompression_bomb_is_refused_by_name(tmp_path, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
     with pytest.raises(d2ltl.ImageFolderError, match=r"bomb\.png cannot be read"):
         read_image(tmp_path / "bomb.png")
+
+
+def test_a_large_jpeg_is_decoded_at_a_reduced_size(tmp_path):
+    picture((4096, 2304)).save(tmp_path / "large.jpg")
+    picture((2000, 1500)).save(tmp_path / "medium.jpg")
+    assert read_image(tmp_path / "large.jpg").shape == (1152, 2048, 3)
+    assert read_image(tmp_path / "medium.jpg").shape == (1500, 2000, 3)
+    reduced = np.asarray(picture((4096, 2304)).resize((2048, 1152)), dtype=int)
+    assert np.abs(read_image(tmp_path / "large.jpg") - reduced).mean() < 2
+
+
+def test_decoded_images_are_kept_up_to_a_limit(tmp_path, monkeypatch):
+    write_images(tmp_path, 4)
+    sizes = [image.shape[0] * image.shape[1] * 3 for image, _ in ImageFolder(tmp_path)]
+    monkeypatch.setattr(data, "CACHE_BYTES", sum(sizes[:5]))
+    images = ImageFolder(tmp_path)
+    before = [image.asnumpy() for image, _ in images]
+    read = []
+    monkeypatch.setattr(data, "read_image", lambda path: read.append(path) or read_image(path))
+    after = [image.asnumpy() for image, _ in images]
+    assert all(np.array_equal(a, b) for a, b in zip(before, after))
+    assert read == [path for path, _ in images.items[5:]]
 
 
 def test_links_to_images_count_and_loops_do_not(tmp_path):

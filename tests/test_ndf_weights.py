@@ -40,7 +40,7 @@ def test_class_934_is_the_hot_dog_and_713_is_not(shared, photographs):
 
     net = d2ltl.source_net("squeezenet1.1", "imagenet")
     net.hybridize()
-    batches = d2ltl.data.loader(photographs, d2ltl.test_augs(), 40)
+    batches = d2ltl.loading.loader(photographs, d2ltl.test_augs(), 40)
     outputs, labels = zip(*[(net(X).softmax().asnumpy(), y.asnumpy()) for X, y in batches])
     scores, is_hotdog = np.concatenate(outputs), np.concatenate(labels) == 0
     assert roc_auc_score(is_hotdog, scores[:, 934]) > 0.85

@@ -1,3 +1,4 @@
+import html
 import json
 import re
 
@@ -19,8 +20,8 @@ def run(strategy, seed, accuracies, mistakes=()):
     return Run(strategy, seed, 0.01, History(["cpu(0)"], epochs), np.array([[9, 1], [2, 8]]), list(mistakes))
 
 
-def comparison(*runs):
-    images = {"train": 40, "test": 20, "skipped": 1, "split": "its own"}
+def comparison(*runs, rendered=False):
+    images = {"train": 40, "test": 20, "skipped": 1, "split": "its own", "rendered": rendered}
     return Comparison(SETTINGS, ["hot dog", "other & more"], images, ["cpu(0)"], {"mxnet": "1.9.1"}, list(runs))
 
 
@@ -78,6 +79,18 @@ def test_the_page_holds_everything_in_one_file(tmp_path):
         with Image.open(tmp_path / f"out/{name}.png") as image:
             assert min(image.size) > 200
             assert image.convert("L").getextrema() == (0, 255)
+
+
+@pytest.mark.parametrize(
+    ("rendered", "name"), [(True, "<my> hot dogs (rendered images)"), (False, "<my> hot dogs")]
+)
+def test_every_picture_names_data_and_weights(tmp_path, monkeypatch, rendered, name):
+    titles = []
+    monkeypatch.setattr("matplotlib.figure.Figure.suptitle", lambda self, title, **_: titles.append(title))
+    page = write_report(comparison(*better(), rendered=rendered), tmp_path).read_text()
+    assert titles == [f"resnet18_v2 from source.params weights, on {name}"] * 3
+    assert f"<h1>Does transfer pay off on {html.escape(name)}?</h1>" in page
+    assert json.loads((tmp_path / "report.json").read_text())["images"]["rendered"] == rendered
 
 
 def test_the_json_is_what_was_measured(tmp_path):

@@ -37,6 +37,13 @@ def test_the_history_counts_images_and_time(stripes, source):
         assert (epoch.test_acc * 20) == pytest.approx(round(epoch.test_acc * 20))
 
 
+def test_whole_batches_train_as_image_by_image_would(stripes, source):
+    augs = d2ltl.train_augs(32)
+    _, whole = train(stripes, source, num_epochs=3)
+    _, by_image = train(stripes, source, num_epochs=3, train_augs=lambda image: augs(image))
+    np.testing.assert_allclose(np.array(outcome(whole)), np.array(outcome(by_image)), rtol=1e-4)
+
+
 def test_one_seed_gives_the_same_curves_and_another_others(stripes, source):
     assert outcome(train(stripes, source)[1]) == outcome(train(stripes, source)[1])
     assert outcome(train(stripes, source)[1]) != outcome(train(stripes, source, seed=1)[1])
@@ -136,14 +143,3 @@ def test_what_makes_no_sense_is_refused(stripes, source, options, problem):
     arguments = {"learning_rate": 0.01, "num_epochs": 1, "data": stripes, "size": 32, **options}
     with pytest.raises(d2ltl.D2LTLError, match=problem):
         d2ltl.train_fine_tuning(net, **arguments)
-
-
-def test_evaluation_agrees_with_the_predictions(stripes, source):
-    net, history = train(stripes, source)
-    images = d2ltl.load_images(stripes)[1]
-    loss, accuracy, confusion = d2ltl.evaluate(net, images, size=32, batch_size=7)
-    probabilities, labels = d2ltl.predict(net, images, size=32)
-    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
-    assert loss == pytest.approx(-np.log(probabilities[np.arange(20), labels]).mean(), rel=1e-4)
-    assert accuracy == history.epochs[-1].test_acc == np.trace(confusion) / 20
-    assert confusion.sum(axis=1).tolist() == [10, 10]

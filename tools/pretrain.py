@@ -26,8 +26,9 @@ from mxnet.gluon.data.vision import transforms
 
 from d2ltl import runtime
 from d2ltl.checkpoint import Checkpoint
-from d2ltl.data import ImageFolder, loader, tensor_and_normalize
+from d2ltl.data import ImageFolder
 from d2ltl.evaluation import predict
+from d2ltl.loading import Augmentation, loader
 from d2ltl.replacing import replacing
 from d2ltl.train import fit
 from d2ltl.zoo import build_net, write_parameters
@@ -48,15 +49,15 @@ MOMENTUM = 0.9  # Nesterov's
 SMOOTHING = 0.1  # of the labels
 
 
-def augmentation(size: int) -> transforms.Compose:
+def augmentation(size: int) -> Augmentation:
     """Return a random crop of 30 to 100 % of the area, flipped at random: milder than the book's, for small images."""
     crop = transforms.RandomResizedCrop(size, scale=(0.3, 1.0), ratio=(3 / 4, 4 / 3))
-    return transforms.Compose([crop, transforms.RandomFlipLeftRight(), *tensor_and_normalize()])
+    return Augmentation([crop, transforms.RandomFlipLeftRight()])
 
 
-def whole_image(size: int) -> transforms.Compose:
+def whole_image(size: int) -> Augmentation:
     """Return the preparation of validation images: resized, nothing cut off."""
-    return transforms.Compose([transforms.Resize(size), *tensor_and_normalize()])
+    return Augmentation([transforms.Resize(size)])
 
 
 def smoothed_cross_entropy(output: Any, label: Any) -> Any:

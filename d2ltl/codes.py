@@ -1,0 +1,142 @@
+"""CNN codes: what the features of a network make of each image, computed once; linear classifiers on them."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import mxnet as mx
+import numpy as np
+from mxnet import gluon
+from mxnet.gluon.data.vision import ImageFolderDataset
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import LinearSVC
+
+from d2ltl.data import load_images, to_mx
+from d2ltl.errors import NetworkError, SettingsError
+from d2ltl.evaluation import Images, accuracy_of, predict, run_on_images
+from d2ltl.history import Epoch, History
+
+STRENGTH = 0.01  # scikit-learn's C, the inverse of the regularisation, for standardised codes
+
+
+def extract_codes(net: gluon.HybridBlock, data: Images, **options: Any) -> np.ndarray:
+    """Return the CNN codes of images: the output of `net.features`, float32, shape (N, channels).
+
+    The network is used as a fixed feature extractor (Sharif Razavian et al. 2014, *CNN Features off-the-shelf*): in
+    evaluation mode, on whole images without augmentation, each image once. Where the features end in a map
+    (SqueezeNet), its mean over height and width is taken.
+
+    Parameters
+    ----------
+    net : HybridBlock
+        Anything with `features`: a source model, or a network trained already.
+    data : path or ImageFolder
+        A folder with one folder per class, or one part of the pair that `load_images` returns; its ``labels`` belong
+        to the rows.
+    **options
+        ``size``, ``batch_size``, ``test_augs``, ``devices``: those of `predict`.
+    """
+
+    def codes_of(X: Any) -> Any:
+        features = net.features(X)
+        return features.mean(axis=(2, 3)) if features.ndim == 4 else features
+
+    return run_on_images(net, codes_of, data, **options)[0]
+
+
+def linear_head(kind: str = "svm", C: float = STRENGTH, seed: int = 0) -> Pipeline:
+    """Return a linear classifier for CNN codes, to be fitted: scikit-learn's, on standardised codes.
+
+    Parameters
+    ----------
+    kind : {'svm', 'softmax'}
+        A linear support vector machine, or logistic regression.
+    C : float
+        Inverse strength of the regularisation.
+    seed : int
+        Of the SVM's solver.
+
+    Examples
+    --------
+    >>> codes, labels = np.array([[0.0, 1.0], [1.0, 0.0], [0.1, 0.8]]), [0, 1, 0]
+    >>> linear_head("softmax").fit(codes, labels).predict([[0.9, 0.2]])
+    array([1])
+    """
+    if kind not in ("svm", "softmax"):
+        raise SettingsError(f"There is no linear head {kind!r}; choose 'svm' or 'softmax'.")
+    svm, softmax = LinearSVC(C=C, dual=False, random_state=seed), LogisticRegression(C=C, max_iter=1000)
+    return make_pipeline(StandardScaler(), svm if kind == "svm" else softmax)
+
+
+def train_on_codes(
+    net: gluon.HybridBlock,
+    head: str = "svm",
+    batch_size: int = 128,
+    *,
+    data: str | os.PathLike[str] | tuple[ImageFolderDataset, ImageFolderDataset],
+    size: int = 224,
+    test_augs: Callable[[Any], Any] | None = None,
+    devices: Sequence[mx.Context] | None = None,
+    seed: int = 0,
+) -> History:
+    """Fit a linear classifier on the CNN codes of a network, and make it the network's output layer.
+
+    The features stay as they are. Unlike exercise 3's frozen features, every image goes through them once.
+
+    Parameters
+    ----------
+    net : HybridBlock
+        From `finetune_net`, with one output per class.
+    head : {'svm', 'softmax'}
+        See `linear_head`.
+    batch_size, data, size, test_augs, devices, seed
+        Those of `train_fine_tuning`.
+
+    Returns
+    -------
+    History
+        Of one epoch: its loss is the mean cross-entropy of the outputs (of the SVM: of its margins, which are no
+        log-probabilities), its seconds those of codes and fit.
+
+    Raises
+    ------
+    NetworkError
+        If the output of the network is not a dense layer.
+    """
+    if not isinstance(net.output, gluon.nn.Dense):
+        raise NetworkError(f"The output of {net.name} is not a dense layer: it takes no linear classifier's weights.")
+    train_imgs, test_imgs = load_images(data) if isinstance(data, (str, os.PathLike)) else data
+    options = {"size": size, "batch_size": batch_size, "test_augs": test_augs, "devices": devices}
+    start = time.perf_counter()
+    codes = extract_codes(net, train_imgs, **options)
+    classifier = linear_head(head, seed=seed).fit(codes, train_imgs.labels)
+    seconds = time.perf_counter() - start
+    weight, bias = _as_dense(classifier)
+    for parameter, values in ((net.output.weight, weight), (net.output.bias, bias)):
+        parameter.shape = values.shape
+        parameter.set_data(to_mx(values))
+    outputs = codes @ weight.T + bias
+    log_probabilities = outputs - np.logaddexp.reduce(outputs, axis=1, keepdims=True)
+    loss = -log_probabilities[np.arange(len(codes)), train_imgs.labels].mean()
+    train_acc = accuracy_of(outputs, train_imgs.labels)
+    test_acc = accuracy_of(*predict(net, test_imgs, **options))
+    epoch = Epoch(1, float(loss), train_acc, test_acc, seconds, len(codes) / seconds)
+    history = History([str(device) for device in net.output.weight.list_ctx()], [epoch])
+    print(history)
+    return history
+
+
+def _as_dense(classifier: Pipeline) -> tuple[np.ndarray, np.ndarray]:
+    """Return weight (classes, channels) and bias (classes,) of a dense layer that gives the classifier's outputs."""
+    scaler, linear = classifier
+    coefficients, intercepts = linear.coef_, linear.intercept_
+    if len(coefficients) == 1:  # two classes: scikit-learn keeps one row, the difference of theirs
+        coefficients = np.concatenate([-coefficients, coefficients]) / 2
+        intercepts = np.concatenate([-intercepts, intercepts]) / 2
+    weight = coefficients / scaler.scale_
+    return weight.astype(np.float32), (intercepts - weight @ scaler.mean_).astype(np.float32)

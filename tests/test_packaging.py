@@ -1,0 +1,51 @@
+"""The wheel, installed outside the source tree, is the whole library."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).resolve().parents[1]
+PIP = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """A folder with the wheel's content, built from a copy so that the source tree stays as it is."""
+    folder = tmp_path_factory.mktemp("wheel")
+    files = subprocess.check_output(["git", "ls-files", "-z"], cwd=SOURCE, text=True).split("\0")
+    for name in files:
+        if name.startswith(("d2ltl/", "_data_hub/", "data_hub.py", "setup.py", "README.md", "LICENSE", "pyproject.toml")):
+            target = folder / "source" / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes((SOURCE / name).read_bytes())
+    build = [*PIP, "wheel", "--no-build-isolation", "--no-deps", "--wheel-dir", folder, folder / "source"]
+    subprocess.run(build, check=True)
+    (wheel,) = folder.glob("*.whl")
+    subprocess.run([*PIP, "install", "--no-deps", "--target", folder / "site", wheel], check=True)
+    return folder / "site"
+
+
+@pytest.mark.slow
+def test_it_compares_what_it_brings(installed, tmp_path):
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(installed),
+        "D2LTL_DATA": str(tmp_path / "cache"),
+        "MXNET_HOME": str(tmp_path / "none"),
+        "http_proxy": "http://127.0.0.1:9",  # nobody listens there
+    }
+    where = "import d2ltl, data_hub; print(d2ltl.__file__, data_hub.__file__)"
+    places = subprocess.check_output([sys.executable, "-c", where], cwd=tmp_path, env=environment, text=True).split()
+    assert all(Path(place).is_relative_to(installed) for place in places)
+
+    command = [sys.executable, "-m", "d2ltl.compare", "--epochs", "1", "--size", "32", "--out", "out"]
+    printed = subprocess.check_output(command, cwd=tmp_path, env=environment, text=True)
+    assert "data: hotdog-mini, rendered images" in printed
+    assert "source weights: tinyimagenet" in printed
+    report = json.loads((tmp_path / "out/report.json").read_text())
+    assert (report["data"], report["pretrained"], report["size"]) == ("hotdog-mini", "tinyimagenet", 32)
+    assert "hotdog-mini (rendered images)" in (tmp_path / "out/report.html").read_text()
