@@ -6,7 +6,7 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
-TEST = ["pytest>=7.4", "hypothesis>=6.80", "scikit-learn>=1.2", "setuptools>=70.1"]  # the last builds a wheel
+TEST = ["pytest>=7.4", "hypothesis>=6.80", "setuptools>=70.1"]  # the last builds a wheel
 CHAPTERS = ["jupyterlab>=4", "ipywidgets>=8", "nbclient>=0.10", "nbmake>=1.5", "jupytext>=1.16"]
 DOCS = ["sphinx>=7", "myst-nb>=1.1", "furo"]
 
@@ -30,6 +30,7 @@ setup(
         "pooch>=1.8",
         "psutil>=5.9",
         "requests>=2.28",
+        "scikit-learn>=1.3",
         "setuptools; python_version >= '3.12'",  # MXNet imports distutils
         "tqdm>=4.64",
     ],

@@ -22,6 +22,7 @@ _MODULE_OF = {
     "show_images": "plot",
     "plot_curves": "plot",
     "plot_confusion": "plot",
+    "use_bfloat16": "precision",
     "source_net": "zoo",
     "finetune_net": "nets",
     "scratch_net": "nets",

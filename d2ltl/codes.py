@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
 from typing import Any
 
-import mxnet as mx
 import numpy as np
 from mxnet import gluon
 from mxnet.gluon.data.vision import ImageFolderDataset
@@ -18,7 +16,7 @@ from sklearn.svm import LinearSVC
 
 from d2ltl.data import load_images, to_mx
 from d2ltl.errors import NetworkError, SettingsError
-from d2ltl.evaluation import Images, accuracy_of, predict, run_on_images
+from d2ltl.evaluation import Images, accuracy_of, outputs_of, predict, run_on_images
 from d2ltl.history import Epoch, History
 
 STRENGTH = 0.01  # scikit-learn's C, the inverse of the regularisation, for standardised codes
@@ -43,7 +41,7 @@ def extract_codes(net: gluon.HybridBlock, data: Images, **options: Any) -> np.nd
     """
 
     def codes_of(X: Any) -> Any:
-        features = net.features(X)
+        features = outputs_of(net.features, X)
         return features.mean(axis=(2, 3)) if features.ndim == 4 else features
 
     return run_on_images(net, codes_of, data, **options)[0]
@@ -63,7 +61,7 @@ def linear_head(kind: str = "svm", C: float = STRENGTH, seed: int = 0) -> Pipeli
 
     Examples
     --------
-    >>> codes, labels = np.array([[0.0, 1.0], [1.0, 0.0], [0.1, 0.8]]), [0, 1, 0]
+    >>> codes, labels = np.array([[0.0, 1.0], [1.0, 0.0]]), [0, 1]
     >>> linear_head("softmax").fit(codes, labels).predict([[0.9, 0.2]])
     array([1])
     """
@@ -76,13 +74,10 @@ def linear_head(kind: str = "svm", C: float = STRENGTH, seed: int = 0) -> Pipeli
 def train_on_codes(
     net: gluon.HybridBlock,
     head: str = "svm",
-    batch_size: int = 128,
     *,
     data: str | os.PathLike[str] | tuple[ImageFolderDataset, ImageFolderDataset],
-    size: int = 224,
-    test_augs: Callable[[Any], Any] | None = None,
-    devices: Sequence[mx.Context] | None = None,
     seed: int = 0,
+    **options: Any,
 ) -> History:
     """Fit a linear classifier on the CNN codes of a network, and make it the network's output layer.
 
@@ -94,8 +89,10 @@ def train_on_codes(
         From `finetune_net`, with one output per class.
     head : {'svm', 'softmax'}
         See `linear_head`.
-    batch_size, data, size, test_augs, devices, seed
+    data, seed
         Those of `train_fine_tuning`.
+    **options
+        Those of `extract_codes`.
 
     Returns
     -------
@@ -111,7 +108,6 @@ def train_on_codes(
     if not isinstance(net.output, gluon.nn.Dense):
         raise NetworkError(f"The output of {net.name} is not a dense layer: it takes no linear classifier's weights.")
     train_imgs, test_imgs = load_images(data) if isinstance(data, (str, os.PathLike)) else data
-    options = {"size": size, "batch_size": batch_size, "test_augs": test_augs, "devices": devices}
     start = time.perf_counter()
     codes = extract_codes(net, train_imgs, **options)
     classifier = linear_head(head, seed=seed).fit(codes, train_imgs.labels)

@@ -57,14 +57,16 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
                           "default: imagenet if on this machine, else tinyimagenet")
     how = parser.add_argument_group("how")
     how.add_argument("--strategies", nargs="+", default=["finetune", "scratch"], metavar="NAME",
-                     help="finetune, scratch, frozen (features kept, output layer trained); "
-                          "default: finetune scratch")
+                     help="finetune, scratch, frozen (features kept, output layer trained), codes-svm, codes-softmax "
+                          "(a linear classifier on the features' output, computed once); default: finetune scratch")
     how.add_argument("--epochs", type=int, metavar="N", help=f"default: {_default('epochs')}")
     how.add_argument("--batch-size", type=int, metavar="N", help=f"default: {_default('batch_size')}")
     how.add_argument("--lr-finetune", type=float, metavar="RATE",
                      help="of pretrained networks, whose output layer gets 10 times it; "
                           f"default: {_default('lr_finetune')}")
     how.add_argument("--lr-scratch", type=float, metavar="RATE", help=f"default: {_default('lr_scratch')}")
+    how.add_argument("--precision", choices=["float32", "bfloat16"], default="float32",
+                     help="bfloat16 is quicker on processors that have it; default: %(default)s")
     how.add_argument("--seeds", type=int, nargs="+", default=[0], metavar="SEED", help="one run each; default: 0")
     out = parser.add_argument_group("where to")
     out.add_argument("--out", type=Path, metavar="DIR", help="default: a new folder in results/, named by the time")
@@ -118,7 +120,10 @@ def _way_on(out: Path, arguments: list[str]) -> str:
 
 
 def _compare(args: argparse.Namespace) -> None:
-    comparison = d2ltl.run_comparison(**vars(args))
+    options = vars(args)
+    if options.pop("precision") == "bfloat16":
+        d2ltl.use_bfloat16()
+    comparison = d2ltl.run_comparison(**options)
     from d2ltl import report  # not above: --help does not wait for MXNet
 
     print(f"\n{report.table(comparison)}\n")

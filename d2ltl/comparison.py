@@ -19,9 +19,9 @@ from d2ltl.errors import SettingsError
 from d2ltl.evaluation import confusion_matrix, predict
 from d2ltl.gains import Gain, measure_gains
 from d2ltl.nets import check_input, scratch_net
+from d2ltl.precision import precision
 from d2ltl.runs import Run, RunFolder
 from d2ltl.strategies import BASELINE, STRATEGIES
-from d2ltl.train import train_fine_tuning
 from d2ltl.zoo import source_net, weights_at_hand
 
 logger = logging.getLogger(__name__)
@@ -140,7 +140,7 @@ def run_comparison(
         If an argument, the data or the weights cannot be used.
     """
     data = data_at_hand() if data == "auto" else os.fspath(data)
-    chosen = {
+    chosen: dict[str, Any] = {
         "size": size,
         "epochs": epochs,
         "batch_size": batch_size,
@@ -155,6 +155,7 @@ def run_comparison(
         "seeds": list(seeds),
         "strategies": list(strategies),
         "skip_unreadable": skip_unreadable,
+        "precision": precision(),
     }
     _check(settings)
     images = load_images(find_data(data), skip_unreadable=skip_unreadable)
@@ -206,20 +207,12 @@ def _run(
     if folder and (done := folder.load(strategy, seed)):
         logger.info("%s, seed %d, done already:\n%s", strategy, seed, done.history)
         return done
-    learning_rate = settings[STRATEGIES[strategy].learning_rate]
-    logger.info("%s, seed %d, learning rate %g:", strategy, seed, learning_rate)
+    make_net, train, rate_name, _ = STRATEGIES[strategy]
+    learning_rate = settings[rate_name] if rate_name else None
+    logger.info("%s, seed %d%s:", strategy, seed, f", learning rate {learning_rate:g}" if learning_rate else "")
     runtime.reseed(seed)
-    net = STRATEGIES[strategy].make_net(len(images[0].synsets), source)
-    history = train_fine_tuning(
-        net,
-        learning_rate,
-        settings["batch_size"],
-        settings["epochs"],
-        data=images,
-        size=settings["size"],
-        seed=seed,
-        checkpoint=folder.checkpoint(strategy, seed) if folder else None,
-    )
+    net = make_net(len(images[0].synsets), source)
+    history = train(net, images, settings, seed, folder.checkpoint(strategy, seed) if folder else None)
     probabilities, labels = predict(net, images[1], size=settings["size"], batch_size=settings["batch_size"])
     confusion = confusion_matrix(probabilities, labels)
     run = Run(strategy, seed, learning_rate, history, confusion, _mistakes(images[1], probabilities, labels))

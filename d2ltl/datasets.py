@@ -38,7 +38,7 @@ def defaults_of(data: str) -> Defaults:
 
 
 def data_at_hand() -> str:
-    """Return what ``'auto'`` stands for on this machine: the book's photographs, or the rendered images that are shipped."""
+    """Return what ``'auto'`` stands for on this machine: the book's photographs, or the rendered images shipped."""
     if data_hub.is_at_hand(PHOTOGRAPHS):
         logger.info("data: %s, the book's photographs, which are on this machine", PHOTOGRAPHS)
         return PHOTOGRAPHS

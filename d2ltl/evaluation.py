@@ -73,7 +73,7 @@ def predict(
 
     Parameters are those of `evaluate` and `train_fine_tuning`. The network may know other classes than the images have.
     """
-    return run_on_images(net, lambda X: _softmax(net(X)), data, size, batch_size, test_augs, devices)
+    return run_on_images(net, lambda X: _softmax(outputs_of(net, X)), data, size, batch_size, test_augs, devices)
 
 
 def run_on_images(
@@ -98,7 +98,12 @@ def predict_batches(
     net: gluon.HybridBlock, batches: DataLoader, devices: Sequence[mx.Context]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return probabilities and labels of batches, as `predict` does."""
-    return _run_on_batches(lambda X: _softmax(net(X)), batches, devices)
+    return _run_on_batches(lambda X: _softmax(outputs_of(net, X)), batches, devices)
+
+
+def outputs_of(net: gluon.HybridBlock, X: Any) -> Any:
+    """Return the outputs of a network in float32, whatever it computes in."""
+    return net(X).astype("float32", copy=False)
 
 
 def _softmax(outputs: Any) -> Any:

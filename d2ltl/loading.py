@@ -36,6 +36,7 @@ class Augmentation:
         self.on_batch = transforms.Compose([transforms.ToTensor(), transforms.Normalize(IMAGENET_MEAN, IMAGENET_STD)])
 
     def __call__(self, image: Any) -> Any:
+        """Do all of it to one image."""
         return self.on_batch(self.on_image(image))
 
 

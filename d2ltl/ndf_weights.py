@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.core import multiarray
 
-from d2ltl.loading import IMAGENET_MEAN, IMAGENET_STD
 from d2ltl.errors import WeightsError
+from d2ltl.loading import IMAGENET_MEAN, IMAGENET_STD
 
 SHA1 = "4c4b47a88c09f784f3a9cb7888852f5168682535"
 BGR_MEAN = [103.939, 116.779, 123.68]  # what the model was trained to have subtracted, of values 0 to 255

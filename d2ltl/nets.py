@@ -8,6 +8,7 @@ from mxnet import init
 from mxnet.gluon import Block, HybridBlock, Parameter, nn
 
 from d2ltl.errors import NetworkError, SettingsError
+from d2ltl.precision import check_interface
 from d2ltl.zoo import build_net, source_net
 
 MAX_SIZE = 512  # pixels; up to here check_input looks for a size that the network can run
@@ -190,6 +191,7 @@ def check_input(net: HybridBlock, size: int, classes: int | None = None) -> None
         With the smallest size that the network can run, or the remedy where the active array interface is
         one that it cannot run on.
     """
+    check_interface()
     output = _symbol(net)
     shape = _output_shape(output, size)
     if shape is not None and classes in (None, shape[1]):

@@ -35,7 +35,7 @@ def _row(runs: list[Run]) -> list[str]:
         return [run.history.curve(quantity)[-1] for run in runs]
 
     return [
-        f"{runs[0].learning_rate:g}",
+        "-" if runs[0].learning_rate is None else f"{runs[0].learning_rate:g}",
         _mean_sd(last("loss")),
         _mean_sd(last("train_acc")),
         _mean_sd(last("test_acc")),

@@ -25,7 +25,8 @@ class Run:
     ----------
     strategy : str
     seed : int
-    learning_rate : float
+    learning_rate : float or None
+        None where nothing descends a gradient.
     history : History
     confusion : ndarray of int64, shape (classes, classes)
         Of the test images after the last epoch; row: the true class.
@@ -35,7 +36,7 @@ class Run:
 
     strategy: str
     seed: int
-    learning_rate: float
+    learning_rate: float | None
     history: History
     confusion: np.ndarray
     mistakes: list[dict[str, Any]]
@@ -117,7 +118,7 @@ class RunFolder:
         write_parameters(net, parameters)
         _write_json(parameters.with_suffix(".json"), classes)
         _write_json(self._record(run.strategy, run.seed), run.to_dict())
-        self.checkpoint(run.strategy, run.seed).unlink()
+        self.checkpoint(run.strategy, run.seed).unlink(missing_ok=True)
 
 
 def _is_free(out: Path) -> bool:

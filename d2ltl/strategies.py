@@ -3,21 +3,57 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from mxnet.gluon import HybridBlock
+from mxnet.gluon.data.vision import ImageFolderDataset
 
+from d2ltl.codes import train_on_codes
+from d2ltl.history import History
 from d2ltl.nets import finetune_net, freeze, scratch_net
+from d2ltl.train import train_fine_tuning
 
 BASELINE = "scratch"  # what the gains are measured against
 
+Pair = tuple[ImageFolderDataset, ImageFolderDataset]  # to train, to test
+
 
 class Strategy(NamedTuple):
-    """One way to get a network for the target task."""
+    """One way to get a network for the target task, and to train it.
 
-    make_net: Callable[[int, HybridBlock], HybridBlock]  # from the number of classes and the source model
-    learning_rate: str  # the setting that holds it
+    Attributes
+    ----------
+    make_net : callable
+        From the number of classes and the source model.
+    train : callable
+        From the network, the images, the settings of the comparison, the seed, and the file of the checkpoint, if any.
+    learning_rate : str
+        The setting that holds it; empty where nothing descends a gradient.
+    description : str
+    """
+
+    make_net: Callable[[int, HybridBlock], HybridBlock]
+    train: Callable[[HybridBlock, Pair, dict[str, Any], int, Path | None], History]
+    learning_rate: str
     description: str
+
+
+def _by_gradient(make_net: Callable[[int, HybridBlock], HybridBlock], learning_rate: str, description: str) -> Strategy:
+    def train(net: HybridBlock, images: Pair, settings: dict[str, Any], seed: int, checkpoint: Path | None) -> History:
+        kept = {"data": images, "size": settings["size"], "seed": seed, "checkpoint": checkpoint}
+        return train_fine_tuning(net, settings[learning_rate], settings["batch_size"], settings["epochs"], **kept)
+
+    return Strategy(make_net, train, learning_rate, description)
+
+
+def _on_codes(head: str, description: str) -> Strategy:
+    def train(net: HybridBlock, images: Pair, settings: dict[str, Any], seed: int, _: Path | None) -> History:
+        return train_on_codes(
+            net, head, data=images, seed=seed, size=settings["size"], batch_size=settings["batch_size"]
+        )
+
+    return Strategy(finetune_net, train, "", description)
 
 
 def _frozen_net(classes: int, source: HybridBlock) -> HybridBlock:
@@ -26,8 +62,14 @@ def _frozen_net(classes: int, source: HybridBlock) -> HybridBlock:
     return net
 
 
+def _untrained_net(classes: int, source: HybridBlock) -> HybridBlock:
+    return scratch_net(classes, source.zoo_name)
+
+
 STRATEGIES = {
-    "finetune": Strategy(finetune_net, "lr_finetune", "pretrained features under a new output layer, all trained"),
-    "scratch": Strategy(lambda n, source: scratch_net(n, source.zoo_name), "lr_scratch", "the same network, untrained"),
-    "frozen": Strategy(_frozen_net, "lr_finetune", "pretrained features kept, the new output layer trained"),
+    "finetune": _by_gradient(finetune_net, "lr_finetune", "pretrained features under a new output layer, all trained"),
+    "scratch": _by_gradient(_untrained_net, "lr_scratch", "the same network, untrained"),
+    "frozen": _by_gradient(_frozen_net, "lr_finetune", "pretrained features kept, the new output layer trained"),
+    "codes-svm": _on_codes("svm", "a linear SVM on the pretrained features' output, computed once"),
+    "codes-softmax": _on_codes("softmax", "logistic regression on the pretrained features' output, computed once"),
 }

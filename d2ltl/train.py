@@ -20,7 +20,7 @@ from d2ltl import loading, plot, runtime
 from d2ltl.checkpoint import Checkpoint
 from d2ltl.data import load_images
 from d2ltl.errors import CheckpointError, DivergenceError, SettingsError
-from d2ltl.evaluation import accuracy_of, check_devices, move_to, predict_batches, shards_of
+from d2ltl.evaluation import accuracy_of, check_devices, move_to, outputs_of, predict_batches, shards_of
 from d2ltl.history import Epoch, History
 from d2ltl.nets import check_input
 
@@ -189,7 +189,7 @@ def _train_batch(
     shards = list(zip(shards_of(X, devices), shards_of(y, devices)))
     _clear_gradients(net, devices[len(shards) :])
     with autograd.record():
-        outputs = [net(X_shard) for X_shard, _ in shards]
+        outputs = [outputs_of(net, X_shard) for X_shard, _ in shards]
         losses = [loss(output, y_shard) for output, (_, y_shard) in zip(outputs, shards)]
     autograd.backward(losses)
     trainer.step(len(y), ignore_stale_grad=True)  # frozen layers have no fresh gradient

@@ -52,7 +52,7 @@ def test_help_is_quick_and_teaches():
     result = subprocess.run([sys.executable, "-m", "d2ltl.compare", "--help"], capture_output=True, text=True)
     assert time.perf_counter() - begin < 2  # generous: MXNet alone would take as long to load
     assert result.returncode == 0
-    for word in ("--data", "--pretrained", "--resume", "examples:", "default: 224"):
+    for word in ("--data", "--pretrained", "--resume", "examples:", "default: 224, 64 with"):
         assert word in result.stdout
 
 
@@ -84,7 +84,7 @@ def test_the_books_data_that_cannot_be_had_says_how_to_give_other(tmp_path, monk
     monkeypatch.setenv("D2LTL_DATA", str(tmp_path / "cache"))
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")  # nobody listens there
     monkeypatch.chdir(tmp_path)
-    assert compare.main([]) == 2
+    assert compare.main(["--data", "hotdog"]) == 2
     assert "--data" in capsys.readouterr().err
 
 
@@ -112,7 +112,7 @@ def test_a_full_disk_ends_with_status_2_and_can_be_resumed(stripes, small_source
     ("interrupted", "way_on"),
     [
         ("d2ltl.comparison.load_images", "Nothing was written yet"),
-        ("d2ltl.comparison.train_fine_tuning", "--resume"),
+        ("d2ltl.strategies.train_fine_tuning", "--resume"),
         ("d2ltl.comparison.predict", "--resume"),
         ("d2ltl.report.plot_confusion", "--resume"),
     ],

@@ -9,6 +9,7 @@ import d2ltl
 import data_hub
 from d2ltl import datasets
 from d2ltl.runs import Run
+from d2ltl.strategies import STRATEGIES
 
 SETTINGS = {"net": "mobilenet0.25", "size": 32, "epochs": 2, "batch_size": 10, "lr_finetune": 0.002, "lr_scratch": 0.02}
 
@@ -24,19 +25,21 @@ def outcome(comparison):
 
 
 def test_every_strategy_gets_every_seed(stripes, small_source_file):
-    comparison = compare(stripes, small_source_file, seeds=[0, 1], strategies=["finetune", "scratch", "frozen"])
+    comparison = compare(stripes, small_source_file, seeds=[0, 1], strategies=list(STRATEGIES))
     assert [(run.strategy, run.seed) for run in comparison.runs] == [
-        (strategy, seed) for seed in (0, 1) for strategy in ("finetune", "scratch", "frozen")
+        (strategy, seed) for seed in (0, 1) for strategy in STRATEGIES
     ]
     assert {run.strategy: run.learning_rate for run in comparison.runs} == {
         "finetune": 0.002,
         "scratch": 0.02,
         "frozen": 0.002,
+        "codes-svm": None,
+        "codes-softmax": None,
     }
     assert comparison.classes == ["across", "upright"]
-    assert comparison.images == {"train": 40, "test": 20, "skipped": 0, "split": "its own"}
+    assert comparison.images == {"train": 40, "test": 20, "skipped": 0, "split": "its own", "rendered": False}
     assert comparison.chance == 0.5
-    assert set(comparison.gains) == {"finetune", "frozen"}
+    assert set(comparison.gains) == set(STRATEGIES) - {"scratch"}
     for run in comparison.runs:
         assert run.confusion.sum() == 20
         wrong = 20 - run.confusion.trace()

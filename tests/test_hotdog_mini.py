@@ -1,7 +1,6 @@
 """The image set that is shipped: what its data card (d2ltl/archives/README.md) says of it."""
 
 import csv
-import zipfile
 from collections import Counter
 from pathlib import Path
 

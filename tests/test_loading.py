@@ -73,5 +73,3 @@ def test_sizes_that_make_no_sense_are_refused(stripes):
         d2ltl.train_augs(0)
     with pytest.raises(d2ltl.SettingsError, match="batch_size is 0"):
         loader(d2ltl.load_images(stripes)[0], d2ltl.test_augs(32), 0)
-
-

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,12 +17,10 @@ PIP = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
 def installed(tmp_path_factory):
     """A folder with the wheel's content, built from a copy so that the source tree stays as it is."""
     folder = tmp_path_factory.mktemp("wheel")
-    files = subprocess.check_output(["git", "ls-files", "-z"], cwd=SOURCE, text=True).split("\0")
-    for name in files:
-        if name.startswith(("d2ltl/", "_data_hub/", "data_hub.py", "setup.py", "README.md", "LICENSE", "pyproject.toml")):
-            target = folder / "source" / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes((SOURCE / name).read_bytes())
+    for name in ("d2ltl", "_data_hub"):
+        shutil.copytree(SOURCE / name, folder / "source" / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("data_hub.py", "setup.py", "pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(SOURCE / name, folder / "source")
     build = [*PIP, "wheel", "--no-build-isolation", "--no-deps", "--wheel-dir", folder, folder / "source"]
     subprocess.run(build, check=True)
     (wheel,) = folder.glob("*.whl")

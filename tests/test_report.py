@@ -81,9 +81,7 @@ def test_the_page_holds_everything_in_one_file(tmp_path):
             assert image.convert("L").getextrema() == (0, 255)
 
 
-@pytest.mark.parametrize(
-    ("rendered", "name"), [(True, "<my> hot dogs (rendered images)"), (False, "<my> hot dogs")]
-)
+@pytest.mark.parametrize(("rendered", "name"), [(True, "<my> hot dogs (rendered images)"), (False, "<my> hot dogs")])
 def test_every_picture_names_data_and_weights(tmp_path, monkeypatch, rendered, name):
     titles = []
     monkeypatch.setattr("matplotlib.figure.Figure.suptitle", lambda self, title, **_: titles.append(title))

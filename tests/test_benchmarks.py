@@ -1,0 +1,138 @@
+import json
+
+import pytest
+
+from benchmarks import report
+from benchmarks.images import link_images
+from benchmarks.measuring import run, task_of, works_of
+from benchmarks.peers import ENVIRONMENTS, OURS, PEERS
+from benchmarks.works import ROWS, WORKS, Goal, Row, Work
+from d2ltl.data import load_images
+
+TRAINING = next(row for row in ROWS if row.work == "train224")
+
+
+def measured(work, field, **rounds_of):
+    """Return made-up measurements: for each peer, its figure in every round."""
+    return [
+        {"round": number, "work": work, "peer": peer.replace("_", "-"), field: value}
+        for peer, values in rounds_of.items()
+        for number, value in enumerate(values, 1)
+    ]
+
+
+RATES = measured("train224", "images_per_s", book=[4, 6, 5], pytorch=[10, 10, 10], d2ltl=[12, 20, 13])
+
+
+@pytest.mark.parametrize(
+    ("goal", "ratio", "met"),
+    [
+        (Goal("d2ltl", "≥", 2.4, ("book",)), 13 / 5, True),
+        (Goal("d2ltl", "≥", 2.7, ("book",)), 13 / 5, False),
+        (Goal("d2ltl", "≥", 1.4, ("book", "pytorch")), 13 / 10, False),
+        (Goal("d2ltl", "≤", 2.4, ("book",)), 13 / 5, False),
+        (Goal("d2ltl", "≤", 2.4, ("book",), allowance=1), 13 / 5, True),
+        (Goal("d2ltl", "≥", 13), 13, True),
+    ],
+)
+def test_a_goal_is_met_by_medians_over_the_rounds(goal, ratio, met):
+    assert report.reached(TRAINING, goal, RATES) == (pytest.approx(ratio), met)
+
+
+def test_what_was_not_measured_or_failed_meets_no_goal():
+    failed = [*RATES, {"round": 4, "work": "train224", "peer": "d2ltl", "error": "killed"}]
+    for measurements in ([], failed):
+        assert not report.reached(TRAINING, Goal("d2ltl", "≥", 1, ("book",)), measurements)[1]
+        assert not report.reached(TRAINING, Goal("d2ltl", "≤", 1000), measurements)[1]
+
+
+def test_a_goal_may_compare_two_works():
+    row = Row("H", "few images", "images/s", "growth32-500", "images_per_s")
+    rates = [
+        *measured("growth32-500", "images_per_s", d2ltl=[100]),
+        *measured("growth32-1000", "images_per_s", d2ltl=[90]),
+    ]
+    goal = Goal("d2ltl", "≥", 0.95, ("d2ltl",), work="growth32-1000")
+    assert report.reached(row, goal, rates) == (pytest.approx(0.9), False)
+
+
+def test_the_table_has_the_rows_that_were_measured():
+    lines = report.table(RATES).splitlines()
+    assert {line.count("|") for line in lines} == {12}
+    assert {line[:5] for line in lines[2:]} == {"| A |", "| G |"}
+    cells = [cell.strip() for cell in lines[2].split("|")]
+    assert cells[4:10] == ["5", "10", "–", "–", "13", "–"]
+    assert cells[10].startswith("d2ltl ≥ 2.4 × book<br>d2ltl ≥ 1.3 × pytorch<br>")
+    assert cells[11].startswith("2.6 ✓<br>1.3 ✓<br>– ✗<br>")
+
+
+def test_rates_are_compared_with_the_limit_of_their_precision():
+    limits = measured("limit", "images_per_s", pytorch_tuned=[20], pytorch_tuned_bf16=[80])
+    rates = [*RATES, *measured("train224", "images_per_s", d2ltl_bf16=[40]), *limits]
+    row = next(row for row in ROWS if row.limit)
+    figures = report.row_figures(row, rates)
+    assert (figures["d2ltl"], figures["d2ltl-bf16"]) == (13 / 20, 40 / 80)
+
+
+def test_publish_fills_the_readme_between_its_markers(tmp_path, monkeypatch):
+    monkeypatch.setattr(report, "HERE", tmp_path)
+    environments = {name: {"d2l": "1", "mxnet": "2", "torch": "3"} for name in [OURS, *ENVIRONMENTS]}
+    machine = {"processor": "an abacus", "python": "3", "d2ltl": "4"}
+    results = {"date": "today", "data": "pictures", "quick": True, "machine": machine, "environments": environments}
+    error = {"round": 1, "work": "train224", "peer": "d2ltl-bf16", "error": "no bfloat16"}
+    (tmp_path / "run.json").write_text(json.dumps({**results, "measurements": [*RATES, error]}))
+    (tmp_path / "README.md").write_text(f"before\n{report.START}\nold\n{report.END}\nafter\n", encoding="utf-8")
+    for _ in range(2):  # the second time replaces the first
+        report.publish(tmp_path / "run.json")
+        text = (tmp_path / "README.md").read_text(encoding="utf-8")
+        assert text.startswith("before\n<!--")
+        assert text.endswith("-->\nafter\n")
+        assert "old" not in text
+        assert text.count("an abacus") == text.count(report.table([*RATES, error])) == 1
+        assert "train224 by d2ltl-bf16, no bfloat16" in text
+    assert (tmp_path / "results.png").stat().st_size > 1000
+    assert json.loads((tmp_path / "results.json").read_text())["data"] == "pictures"
+
+
+def test_rows_read_what_is_measured():
+    for row in ROWS:
+        peers = WORKS[row.work].peers
+        assert set(peers) <= set(PEERS)
+        for goal in row.goals:
+            assert {goal.peer, *goal.than} <= {*peers, *(WORKS[goal.work].peers if goal.work else ())}
+
+
+def test_a_quick_run_does_less():
+    quick, usual, full = works_of(True, False), works_of(False, False), works_of(False, True)
+    assert set(quick) == set(usual) < set(full)
+    assert quick["train224"].settings["images"] < usual["train224"].settings["images"]
+    assert {work.rounds for work in quick.values()} == {1}
+
+
+def test_linked_images_take_turns_by_class_and_repeat(stripes, tmp_path):
+    link_images(load_images(stripes), (50, 0), tmp_path)
+    train, test = load_images(tmp_path)
+    assert (len(train), len(test)) == (50, 20)
+    assert train.labels.tolist() == [0] * 25 + [1] * 25
+    originals = {(tmp_path / path).resolve() for path, _ in train.items}
+    assert len(originals) == 40
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("do", "fields"),
+    [
+        ("train", {"first_images_per_s", "images_per_s", "loading_share"}),
+        ("evaluate", {"images_per_s"}),
+        ("frozen", {"seconds", "accuracy"}),
+    ],
+)
+def test_the_worker_of_this_library_measures(stripes, do, fields):
+    work = Work(do, ("d2ltl",), {"size": 32, "batch_size": 8})
+    results = run("d2ltl", task_of(work, "d2ltl", stripes, classes=2))
+    assert set(results) == {*fields, "peak_mb"}, results
+    assert all(value > 0 for value in results.values())
+
+
+def test_a_worker_that_fails_says_why():
+    assert "KeyError: 'juggle'" in run("d2ltl", {"do": "juggle", "bfloat16": False})["error"]
