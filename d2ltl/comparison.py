@@ -140,7 +140,7 @@ def run_comparison(
         If an argument, the data or the weights cannot be used.
     """
     data = data_at_hand() if data == "auto" else os.fspath(data)
-    chosen: dict[str, Any] = {
+    given = {
         "size": size,
         "epochs": epochs,
         "batch_size": batch_size,
@@ -151,7 +151,8 @@ def run_comparison(
         "data": data,
         "net": net,
         "pretrained": weights_at_hand(net) if pretrained == "auto" else os.fspath(pretrained),
-        **defaults_of(data)._replace(**{name: value for name, value in chosen.items() if value is not None})._asdict(),
+        **defaults_of(data)._asdict(),
+        **{name: value for name, value in given.items() if value is not None},
         "seeds": list(seeds),
         "strategies": list(strategies),
         "skip_unreadable": skip_unreadable,
