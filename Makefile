@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help compare test lab format check clean
+.PHONY: help compare test bench lab format check clean
 
 help:  ## list these commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -15,6 +15,9 @@ compare: $(VENV)/core  ## fine-tune and train from scratch, side by side; make c
 
 test: $(VENV)/test  ## run the tests; ARGS='-m "not slow"' leaves out the slow ones
 	$(BIN)/python -m pytest $(ARGS)
+
+bench: $(VENV)/core  ## measure against the book's code and PyTorch: half an hour; QUICK=1 five minutes, FULL=1 hours
+	$(BIN)/python -m benchmarks $(if $(QUICK),--quick) $(if $(FULL),--full) $(ARGS)
 
 lab: $(VENV)/lab  ## open the chapters in JupyterLab
 	$(BIN)/jupyter lab
@@ -29,7 +32,7 @@ check: $(VENV)/check  ## look for mistakes without running anything
 	$(BIN)/mypy
 
 clean:  ## remove the virtual environment and what tools leave behind
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-bench build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # Each of these marks what is installed in .venv; a change of setup.py installs it again.

@@ -1,0 +1,77 @@
+"""Doing the works: every task in a process of its own, the peers in turn."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from benchmarks.images import link_images
+from benchmarks.peers import PEERS, ROOT, python_of
+from benchmarks.works import ROUNDS, WORKS, Work
+from d2ltl.data import ImageFolder
+
+WEIGHTS = ROOT / "d2ltl/weights/resnet18_v2-tinyimagenet.params"
+
+
+def works_of(quick: bool, full: bool) -> dict[str, Work]:
+    """Return the works of a run by name; a quick one does less of each, and once."""
+    works = {name: work for name, work in WORKS.items() if full or not work.full}
+    if not quick:
+        return works
+    return {n: replace(work, settings={**work.settings, **work.quick}, rounds=1) for n, work in works.items()}
+
+
+def measure(works: dict[str, Work], pair: tuple[ImageFolder, ImageFolder]) -> Iterator[dict[str, Any]]:
+    """Do works on images, and give what each task measured, as it is done.
+
+    Yields
+    ------
+    dict
+        ``round``, ``work``, ``peer``, and either the worker's results or ``error``.
+    """
+    classes = len(pair[0].synsets)
+    with tempfile.TemporaryDirectory() as temporary:
+        for number in range(1, ROUNDS + 1):
+            for name, work in works.items():
+                folder = Path(temporary, name)
+                if "images" in work.settings and number == 1:
+                    link_images(pair, work.settings["images"], folder)
+                for peer in work.peers if number <= work.rounds else ():
+                    start = time.perf_counter()
+                    results = run(peer, task_of(work, peer, folder, classes))
+                    seconds = time.perf_counter() - start
+                    print(f"round {number}: {name} {peer} {seconds:.0f} s {results.get('error', '')}", flush=True)
+                    yield {"round": number, "work": name, "peer": peer, **results}
+
+
+def task_of(work: Work, peer: str, folder: Path, classes: int) -> dict[str, Any]:
+    """Return what a worker is told."""
+    return {
+        "do": work.do,
+        **work.settings,
+        "folder": str(folder),
+        "classes": classes,
+        "weights": str(WEIGHTS),
+        "tuned": PEERS[peer].tuned,
+        "bfloat16": PEERS[peer].bfloat16,
+    }
+
+
+def run(peer: str, task: dict[str, Any]) -> dict[str, Any]:
+    """Have a peer's worker do a task, and return its results, or as ``error`` the end of what it complained."""
+    module = f"benchmarks.workers.{PEERS[peer].worker}"
+    # importing d2ltl set this here; each peer is to choose its threads as it does by itself
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
+    command = [python_of(PEERS[peer].environment), "-m", module, json.dumps(task)]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    if done.returncode:
+        *_, message = ["no message", *done.stderr.strip().splitlines()]
+        return {"error": f"exit status {done.returncode}: {message}"}
+    return json.loads(done.stdout.splitlines()[-1])

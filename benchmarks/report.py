@@ -1,0 +1,137 @@
+"""What was measured, as a table and a plot; and putting both into this folder's README."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from benchmarks.peers import PEERS
+from benchmarks.works import ROWS, WORKS, Goal, Row
+
+HERE = Path(__file__).parent
+DPI = 110
+START, END = "<!-- results: start -->", "<!-- results: end -->"  # in README.md, what is between them is written here
+
+Measurements = list[dict[str, Any]]
+
+
+def median_of(measurements: Measurements, work: str, peer: str, field: str) -> float:
+    """Return the median of a result over the rounds, NaN if one is missing: nothing was measured, or it failed."""
+    records = [record for record in measurements if (record["work"], record["peer"]) == (work, peer)]
+    return float(np.median([record.get(field, math.nan) for record in records])) if records else math.nan
+
+
+def row_figures(row: Row, measurements: Measurements) -> dict[str, float]:
+    """Return the figure of each peer in a row."""
+    figures = {peer: median_of(measurements, row.work, peer, row.field) for peer in PEERS}
+    if row.limit:
+        limits = {
+            PEERS[peer].bfloat16: median_of(measurements, row.limit, peer, row.field) for peer in WORKS[row.limit].peers
+        }
+        return {peer: value / limits[PEERS[peer].bfloat16] for peer, value in figures.items()}
+    return figures
+
+
+def reached(row: Row, goal: Goal, measurements: Measurements) -> tuple[float, bool]:
+    """Return the figure, or its ratio to that of other peers, and whether the goal is met."""
+    value = median_of(measurements, goal.work or row.work, goal.peer, row.field)
+    others = [median_of(measurements, row.work, peer, row.field) for peer in goal.than]
+    unit = float(np.max(others)) if others else 1.0  # NaN if one of them is
+    bound = goal.factor * unit + goal.allowance
+    return value / unit, value >= bound if goal.bound == "≥" else value <= bound
+
+
+def table(measurements: Measurements) -> str:
+    """Return the rows that were measured as a Markdown table."""
+    titles = ["", "work", "unit", *PEERS, "goal", "reached"]
+    lines = [titles, ["---"] * 3 + ["--:"] * len(PEERS) + ["---"] * 2]
+    measured = {record["work"] for record in measurements}
+    lines += [_cells(row, measurements) for row in ROWS if row.work in measured]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _cells(row: Row, measurements: Measurements) -> list[str]:
+    figures = row_figures(row, measurements)
+    cells = [_text(figures[peer], row.unit) if peer in WORKS[row.work].peers else "" for peer in PEERS]
+    goals = "<br>".join(_goal_text(row, goal) for goal in row.goals)
+    results = [reached(row, goal, measurements) for goal in row.goals]
+    units = [row.unit if not goal.than else "" for goal in row.goals]
+    marks = "<br>".join(f"{_text(value, unit)} {'✓' if met else '✗'}" for (value, met), unit in zip(results, units))
+    return [row.letter, row.title, row.unit, *cells, goals, marks]
+
+
+def _goal_text(row: Row, goal: Goal) -> str:
+    subject = f"with {WORKS[goal.work].settings['images'][0]} images" if goal.work else goal.peer
+    factor = _text(goal.factor, "" if goal.than else row.unit)
+    best = f"the best of {', '.join(goal.than)}" if len(goal.than) > 1 else "".join(goal.than)
+    than = " × this" if goal.work else f" × {best}" if best else ""
+    allowance = f" + {_text(goal.allowance, row.unit)}" if goal.allowance else ""
+    return f"{subject} {goal.bound} {factor}{than}{allowance}"
+
+
+def _text(value: float, unit: str) -> str:
+    """Return a figure in three digits."""
+    if math.isnan(value):
+        return "–"
+    if unit == "%":
+        return f"{100 * value:.0f} %"
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def text_of(results: dict[str, Any]) -> str:
+    """Return when, where and with what was measured, and the table."""
+    machine, environments = results["machine"], results["environments"]
+    book, pytorch, ours = environments["book"], environments["pytorch"], environments["d2ltl"]
+    rounds = max(record["round"] for record in results["measurements"])
+    heading = (
+        f"{results['date']}{', a quick run' if results['quick'] else ''}. Data: {results['data']}. Processor: "
+        f"{machine['processor']}. Medians of {rounds} round{'s' * (rounds > 1)}. Python {machine['python']}; "
+        f"book: d2l {book['d2l']}, MXNet {book['mxnet']}; pytorch: PyTorch {pytorch['torch']}; "
+        f"d2ltl {machine['d2ltl']}, MXNet {ours['mxnet']}."
+    )
+    failures = {
+        f"Not measured: {r['work']} by {r['peer']}, {r['error']}" for r in results["measurements"] if "error" in r
+    }
+    return "\n\n".join([heading, table(results["measurements"]), *sorted(failures)]) + "\n"
+
+
+def plot(measurements: Measurements) -> Figure:
+    """Return the images a second of every peer, one panel for each row that sets goals for them."""
+    measured = {record["work"] for record in measurements}
+    rows = [row for row in ROWS if row.work in measured and row.unit == "images/s" and row.goals]
+    rows = [row for row in rows if len(WORKS[row.work].peers) > 1]
+    drawing = Figure(figsize=(4 * len(rows), 2.6), layout="constrained")
+    panels = drawing.subplots(1, len(rows), sharey=True, squeeze=False)[0]
+    panels[0].invert_yaxis()  # the first peer on top
+    for axes, row in zip(panels, rows):
+        figures = row_figures(row, measurements)
+        colours = ["tab:orange" if peer.startswith("d2ltl") else "tab:gray" for peer in figures]
+        bars = axes.barh(list(figures), list(figures.values()), color=colours)
+        axes.bar_label(bars, [_text(value, row.unit) for value in figures.values()], padding=3)
+        axes.margins(x=0.15)
+        axes.set_title(row.title, fontsize=10)
+        axes.set_xlabel(row.unit)
+        axes.spines[["top", "right"]].set_visible(False)
+    return drawing
+
+
+def publish(file: Path) -> None:
+    """Make the results in a file those of the README."""
+    results = json.loads(file.read_text("utf-8"))
+    shutil.copyfile(file, HERE / "results.json")
+    plot(results["measurements"]).savefig(HERE / "results.png", dpi=DPI)
+    readme = HERE / "README.md"
+    readme.write_text(between_markers(readme.read_text("utf-8"), text_of(results)), encoding="utf-8")
+
+
+def between_markers(readme: str, text: str) -> str:
+    """Return a README with a text in place of what was between its markers."""
+    before, rest = readme.split(START)
+    _, after = rest.split(END)
+    return f"{before}{START}\n\n{text}\n{END}{after}"

@@ -1,0 +1,80 @@
+"""The chapter by this library, through its public names."""
+
+from __future__ import annotations
+
+# isort: off
+import d2ltl  # first: it prepares the process for MXNet
+# isort: on
+
+import sys
+import tempfile
+import time
+from typing import Any
+
+from benchmarks.workers import beside
+from benchmarks.workers.protocol import Results, answer, read_task, seconds_of, training_results
+
+
+def train(task: dict[str, Any]) -> Results:
+    """Train from scratch for two epochs."""
+    from d2ltl.loading import loader, train_augs
+
+    images = d2ltl.load_images(task["folder"])
+    ends = [time.perf_counter()]
+    d2ltl.train_fine_tuning(
+        d2ltl.scratch_net(task["classes"]),
+        0.01,
+        task["batch_size"],
+        2,
+        data=images,
+        size=task["size"],
+        callbacks=[lambda _: ends.append(time.perf_counter())],
+    )
+    batches = loader(images[0], train_augs(task["size"]), task["batch_size"], shuffle=True)
+    loading = seconds_of(lambda: [X.wait_to_read() for X, _ in batches])
+    return training_results(len(images[0]), ends[1] - ends[0], ends[2] - ends[1], loading)
+
+
+def evaluate(task: dict[str, Any]) -> Results:
+    """Measure the accuracy on the test images, once on the few training images before to warm up."""
+    few, images = d2ltl.load_images(task["folder"])
+    net = d2ltl.scratch_net(task["classes"])
+    options = {"size": task["size"], "batch_size": task["batch_size"]}
+    d2ltl.evaluate(net, few, **options)
+    return {"images_per_s": len(images) / seconds_of(lambda: d2ltl.evaluate(net, images, **options))}
+
+
+def frozen(task: dict[str, Any]) -> Results:
+    """Do by CNN codes what exercise 3 is after: every image once through the features, then a linear classifier."""
+    train_imgs, test_imgs = d2ltl.load_images(task["folder"])
+    net = d2ltl.source_net("resnet18_v2", task["weights"])
+    start = time.perf_counter()
+    codes, test_codes = (
+        d2ltl.extract_codes(net, images, size=task["size"], batch_size=task["batch_size"])
+        for images in (train_imgs, test_imgs)
+    )
+    head = d2ltl.linear_head("svm").fit(codes, train_imgs.labels)
+    accuracy = head.score(test_codes, test_imgs.labels)
+    return {"seconds": time.perf_counter() - start, "accuracy": accuracy}
+
+
+def compare(task: dict[str, Any]) -> Results:
+    """Fine-tune, and train from scratch, by the command line."""
+    from d2ltl.compare import main
+
+    with tempfile.TemporaryDirectory() as out:
+        settings = ["--size", task["size"], "--epochs", task["epochs"], "--batch-size", task["batch_size"]]
+        settings += ["--precision", "bfloat16" if task["bfloat16"] else "float32"]
+        arguments = ["--data", task["folder"], "--pretrained", task["weights"], *settings, "--out", out]
+        start = time.perf_counter()
+        if status := main([str(argument) for argument in arguments]):
+            sys.exit(status)
+        return {"seconds": time.perf_counter() - start}
+
+
+if __name__ == "__main__":
+    task = read_task()
+    if task["bfloat16"]:
+        d2ltl.use_bfloat16()
+    functions = {"train": train, "evaluate": evaluate, "frozen": frozen, "compare": compare}
+    answer(task, {**functions, "start_up": beside.start_up, "unpack": beside.unpack})

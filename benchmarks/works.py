@@ -1,0 +1,185 @@
+"""What every peer does, and the rows of the table with their goals: a few lines to add a row.
+
+Time: two cores on which the book's code trains 7 images/s at 224 × 224 need about 27 minutes: 14 for ``train224``, 6
+for ``evaluate224``, 4 for ``train96`` and 3 for the others. In a full run ``compare224`` takes two hours more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from d2ltl.data import CACHE_BYTES
+
+ROUNDS = 3
+CACHE_MB = CACHE_BYTES / 2**20
+
+BOOK, PYTORCH, TUNED, TUNED_BF16 = "book", "pytorch", "pytorch-tuned", "pytorch-tuned-bf16"
+FLOAT32, BF16 = "d2ltl", "d2ltl-bf16"
+EVERYONE = (BOOK, PYTORCH, TUNED, TUNED_BF16, FLOAT32, BF16)
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a worker does in one process.
+
+    Attributes
+    ----------
+    do : str
+        The function of the worker.
+    peers : tuple of str
+        Who does it, in turn.
+    settings : dict
+        What the function is told; ``images``, if it needs some, how many to train and to test on (0: all there are).
+    quick : dict
+        The settings that differ in a quick run.
+    rounds : int
+        How often it is done.
+    full : bool
+        Whether it is left out unless all is asked for.
+    """
+
+    do: str
+    peers: tuple[str, ...]
+    settings: dict[str, Any]
+    quick: dict[str, Any] = field(default_factory=dict)
+    rounds: int = ROUNDS
+    full: bool = False
+
+
+BATCHES, SIZES = (32, 256), (500, 1000, 2000, 4000)
+GROWTH = {
+    f"growth{batch}-{images}": Work(
+        "train", (FLOAT32,), {"size": 64, "batch_size": batch, "images": (images, 2)}, full=True
+    )
+    for batch in BATCHES
+    for images in SIZES
+}
+# fmt: off
+WORKS = {
+    "train224": Work("train", EVERYONE, {"size": 224, "batch_size": 128, "images": (256, 2)}, {"images": (128, 2)}),
+    "train96": Work("train", EVERYONE, {"size": 96, "batch_size": 32, "images": (256, 2)}, {"images": (128, 2)}),
+    "evaluate224": Work("evaluate", EVERYONE, {"size": 224, "batch_size": 128, "images": (2, 800)},
+                        {"images": (2, 128)}, rounds=2),
+    "frozen96": Work("frozen", (BOOK, FLOAT32), {"size": 96, "batch_size": 32, "epochs": 5, "images": (256, 128)},
+                     {"images": (128, 64)}),
+    "limit": Work("limit", (TUNED, TUNED_BF16), {"size": 224}),
+    "start": Work("start_up", (FLOAT32,), {"starts": 5}),
+    "unpack": Work("unpack", (FLOAT32,), {"files": 2800}, {"files": 280}),
+    "compare224": Work("compare", (BOOK, FLOAT32, BF16),
+                       {"size": 224, "batch_size": 128, "epochs": 5, "images": (0, 0)}, rounds=1, full=True),
+    **GROWTH,
+}
+# fmt: on
+
+
+class Goal(NamedTuple):
+    """A bound of a figure: ``peer`` ``bound`` ``factor`` × ``than`` + ``allowance``.
+
+    Attributes
+    ----------
+    peer : str
+    bound : {'≥', '≤'}
+    factor : float
+    than : tuple of str
+        The peers whose best figure is multiplied; of none, `factor` is the bound itself.
+    allowance : float
+        In the unit of the row.
+    work : str
+        The peer's own work, where it is not the row's.
+    """
+
+    peer: str
+    bound: str
+    factor: float
+    than: tuple[str, ...] = ()
+    allowance: float = 0
+    work: str = ""
+
+
+class Row(NamedTuple):
+    """One row of the table.
+
+    Attributes
+    ----------
+    letter, title, unit : str
+        ``'%'`` is the unit of shares.
+    work, field : str
+        Where the figures are from: the median of a worker's results.
+    goals : tuple of Goal
+    limit : str
+        A work by which the figures are divided, of the same precision.
+    """
+
+    letter: str
+    title: str
+    unit: str
+    work: str
+    field: str
+    goals: tuple[Goal, ...] = ()
+    limit: str = ""
+
+
+def _growth_rows(batch: int) -> list[Row]:
+    """Return rows that compare each number of images with the smallest."""
+    first, *others = (f"growth{batch}-{images}" for images in SIZES)
+    title = f"training at 64 × 64, batches of {batch}, {SIZES[0]} images"
+    rate = tuple(Goal(FLOAT32, "≥", 0.95, (FLOAT32,), work=work) for work in others)
+    memory = Goal(FLOAT32, "≤", 1, (FLOAT32,), CACHE_MB, work=others[-1])
+    return [
+        Row("H", title, "images/s", first, "images_per_s", rate),
+        Row("H", "peak memory of it", "MB", first, "peak_mb", (memory,)),
+    ]
+
+
+ROWS = [
+    Row(
+        *("A", "training at 224 × 224, batches of 128", "images/s", "train224", "images_per_s"),
+        (
+            Goal(FLOAT32, "≥", 2.4, (BOOK,)),
+            Goal(FLOAT32, "≥", 1.3, (PYTORCH,)),
+            Goal(FLOAT32, "≥", 1.05, (TUNED,)),
+            Goal(BF16, "≥", 3.2, (BOOK,)),
+            Goal(BF16, "≥", 0.8, (TUNED_BF16,)),
+        ),
+    ),
+    Row("A", "its first epoch", "images/s", "train224", "first_images_per_s"),
+    Row("A", "of what the best convolution rate allows", "%", "train224", "images_per_s", limit="limit"),
+    Row("A", "that rate", "GFLOP/s", "limit", "gflop_per_s"),
+    Row(
+        *("B", "training at 96 × 96, batches of 32", "images/s", "train96", "images_per_s"),
+        (
+            Goal(FLOAT32, "≥", 2.4, (BOOK,)),
+            Goal(FLOAT32, "≥", 1.15, (PYTORCH,)),
+            Goal(BF16, "≥", 1, (TUNED_BF16,)),
+        ),
+    ),
+    Row("B", "its first epoch", "images/s", "train96", "first_images_per_s"),
+    Row("B", "loading, of the epoch", "%", "train96", "loading_share", (Goal(FLOAT32, "≤", 0.15),)),
+    Row(
+        *("C", "evaluation at 224 × 224", "images/s", "evaluate224", "images_per_s"),
+        (
+            Goal(FLOAT32, "≥", 1.1, (BOOK, PYTORCH, TUNED)),
+            Goal(BF16, "≥", 1.3, (BOOK, PYTORCH, TUNED)),
+        ),
+    ),
+    Row(
+        *("D", "exercise 3: features frozen, 96 × 96, 5 epochs", "s", "frozen96", "seconds"),
+        (Goal(FLOAT32, "≤", 1 / 8, (BOOK,)),),
+    ),
+    Row("D", "its accuracy on test images", "%", "frozen96", "accuracy"),
+    Row(
+        *("E", "the comparison of the chapter at 224 × 224, 5 epochs", "s", "compare224", "seconds"),
+        (Goal(FLOAT32, "≤", 0.47, (BOOK,)), Goal(BF16, "≤", 0.36, (BOOK,))),
+    ),
+    Row("F", "`python -m d2ltl.compare --help`", "s", "start", "help_s", (Goal(FLOAT32, "≤", 0.3),)),
+    Row(
+        "F", "`import d2ltl` and a network, beyond `import mxnet`", "s", "start", "added_s", (Goal(FLOAT32, "≤", 0.2),)
+    ),
+    Row(
+        *("G", "peak memory at A", "MB", "train224", "peak_mb"),
+        (Goal(FLOAT32, "≤", 0.85, (BOOK,), CACHE_MB),),
+    ),
+    *(row for batch in BATCHES for row in _growth_rows(batch)),
+    Row("I", "an archive checked and unpacked", "× commands", "unpack", "hub_ratio", (Goal(FLOAT32, "≤", 1.3),)),
+]
