@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help compare test bench lab format check clean
+.PHONY: help compare test bench lab docs format check clean
 
 help:  ## list these commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -22,6 +22,9 @@ bench: $(VENV)/core  ## measure against the book's code and PyTorch: half an hou
 lab: $(VENV)/lab  ## open the chapters in JupyterLab
 	$(BIN)/jupyter lab
 
+docs: $(VENV)/docs  ## build the documentation site into docs/_build/html
+	$(BIN)/sphinx-build -W --keep-going -q docs docs/_build/html
+
 format: $(VENV)/check  ## lay out the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -32,7 +35,7 @@ check: $(VENV)/check  ## look for mistakes without running anything
 	$(BIN)/mypy
 
 clean:  ## remove the virtual environment and what tools leave behind
-	rm -rf $(VENV) .venv-bench build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-bench docs/_build docs/chapters build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # Each of these marks what is installed in .venv; a change of setup.py installs it again.
@@ -51,6 +54,10 @@ $(VENV)/test: $(VENV)/core
 
 $(VENV)/lab: $(VENV)/core
 	$(BIN)/pip install --quiet -e '.[cpu,chapters,imagenet-offline]'
+	@touch $@
+
+$(VENV)/docs: $(VENV)/core
+	$(BIN)/pip install --quiet -e '.[cpu,docs]'
 	@touch $@
 
 $(VENV)/check: $(VENV)/core

@@ -149,6 +149,8 @@ def content_folder(unpacked: Path, file: str, folder: str | None) -> str:
 def problems_of(home: Path) -> Iterator[str]:
     """List what is wrong with a folder of the cache."""
     sha1 = None if home.name.startswith("url-") else home.name
+    if not any(home.iterdir()):
+        yield f"{home} is empty"  # what a download that failed leaves
     for file in home.iterdir():
         is_ours = file.name != MANIFEST and not file.name.startswith(LITTER)
         if file.is_file() and is_ours and (fault := fault_of(file, sha1)):

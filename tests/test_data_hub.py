@@ -419,6 +419,17 @@ def test_verify_names_what_is_wrong(
     assert run(capsys, "verify", "hotdog") == (0, "hotdog: right\n", "")
 
 
+def test_verify_does_not_call_right_what_a_failed_download_left(
+    server: Server, cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    register("hotdog", server.give("hotdog.zip", status(404)), sha1(HOTDOG))
+    with pytest.raises(DataHubError):
+        download("hotdog")
+    code, out, _ = run(capsys, "verify", "hotdog")
+    assert code == 1
+    assert "is empty" in out
+
+
 def test_verify_notices_a_change_that_keeps_the_length(hotdog: str, capsys: pytest.CaptureFixture[str]) -> None:
     file = next(Path(download_extract("hotdog")).rglob("*.jpg"))
     file.write_bytes(bytes(255 - byte for byte in file.read_bytes()))

@@ -2,7 +2,6 @@
 
 import importlib.util
 import re
-import textwrap
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,13 @@ DOCS = ROOT / "docs"
 MADE = ("_build", "chapters")  # by Sphinx, and git-ignored
 
 PAGES = sorted(page for page in DOCS.rglob("*.md") if page.relative_to(DOCS).parts[0] not in MADE)
-ELSEWHERE = ["README.md", "CONTRIBUTING.md", "benchmarks/README.md", "d2ltl/archives/README.md", "d2ltl/weights/README.md"]
+ELSEWHERE = [
+    "README.md",
+    "CONTRIBUTING.md",
+    "benchmarks/README.md",
+    "d2ltl/archives/README.md",
+    "d2ltl/weights/README.md",
+]
 TEXTS = [*PAGES, *(ROOT / name for name in ELSEWHERE)]
 
 FENCE = re.compile(r"^(```+)(.*?)\n(.*?)^\1\s*$", re.MULTILINE | re.DOTALL)
@@ -88,7 +93,8 @@ def test_the_code_of_a_page_runs(page, tmp_path, monkeypatch):
 
 def test_the_api_pages_have_every_public_name():
     pages = "\n".join(page.read_text(encoding="utf-8") for page in (DOCS / "api").glob("*.md"))
-    documented = set(re.findall(r"^ *\.\. auto(?:function|class|exception|data):: ([\w.]+)", pages, re.MULTILINE))
+    documented = set(re.findall(r"^\.\. auto(?:function|class|exception):: ([\w.]+)", pages, re.MULTILINE))
+    documented |= {f"data_hub.{name}" for name in re.findall(r"^\.\. py:data:: (\w+)", pages, re.MULTILINE)}
     public = {f"d2ltl.{name}" for name in d2ltl.__all__} | {f"data_hub.{name}" for name in data_hub.__all__}
     aliases = {"data_hub.D2LTLError"}  # documented as d2ltl.D2LTLError
     assert public - documented - aliases == set()
@@ -96,11 +102,11 @@ def test_the_api_pages_have_every_public_name():
 
 def test_the_glossary_speaks_three_languages():
     body = FENCE.search((DOCS / "glossary.md").read_text(encoding="utf-8"))[3]
-    entries = textwrap.dedent(body).split("\n\n")
+    entries = body.strip().split("\n\n")
     assert len(entries) >= 20
     for entry in entries:
         term, names, *meaning = entry.splitlines()
-        assert re.search(r": \*\*.+\*\* · \*\*[\u4e00-\u9fff 、A-Z]+\*\*", names), term
+        assert re.search(r"\*\*.+\*\* · \*\*[\u4e00-\u9fff 、A-Z]+\*\*", names), term
         assert meaning, term
 
 

@@ -48,7 +48,10 @@ def _arrow(row: int, text: str, tip: bool = True) -> list[str]:
     start = end - STEP + BOX_HEIGHT if row else end - 14
     line = f'<path d="M44 {start} V{end}" stroke="#52606d" stroke-width="2" marker-end="url(#tip)"/>'
     y = (start + end) // 2 + 5 if row else 28
-    return [*([line] if tip else [line.replace(f"V{end}", f"V{end - 16}")]), f'<text x="60" y="{y}">{escape(text)}</text>']
+    return [
+        *([line] if tip else [line.replace(f"V{end}", f"V{end - 16}")]),
+        f'<text x="60" y="{y}">{escape(text)}</text>',
+    ]
 
 
 def _box(row: int, file: str, does: str) -> list[str]:
@@ -68,7 +71,8 @@ def _loop() -> list[str]:
         f'<path d="M{x} {y} V{between + BOX_HEIGHT + 2} M{x} {between} V{back + 2}" fill="none" stroke="#b8691b" '
         'stroke-width="2" stroke-dasharray="5 4"/>',
         f'<path d="M{x} {back + 8} V{back + 2}" stroke="#b8691b" stroke-width="2" marker-end="url(#tip)"/>',
-        f'<text x="{x - 8}" y="{(between + back) // 2 + 5}" text-anchor="end" fill="#8a4b0c" font-size="13">next batch</text>',
+        f'<text x="{x - 8}" y="{(between + back) // 2 + 5}" text-anchor="end" fill="#8a4b0c" font-size="13">'
+        "next batch</text>",
     ]
 
 
