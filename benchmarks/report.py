@@ -16,6 +16,7 @@ from benchmarks.works import ROWS, WORKS, Goal, Row
 
 HERE = Path(__file__).parent
 DPI = 110
+PICTURE = "![Images a second of each peer](results.png)"
 START, END = "<!-- results: start -->", "<!-- results: end -->"  # in README.md, what is between them is written here
 
 Measurements = list[dict[str, Any]]
@@ -127,7 +128,7 @@ def publish(file: Path) -> None:
     shutil.copyfile(file, HERE / "results.json")
     plot(results["measurements"]).savefig(HERE / "results.png", dpi=DPI)
     readme = HERE / "README.md"
-    readme.write_text(between_markers(readme.read_text("utf-8"), text_of(results)), encoding="utf-8")
+    readme.write_text(between_markers(readme.read_text("utf-8"), f"{PICTURE}\n\n{text_of(results)}"), encoding="utf-8")
 
 
 def between_markers(readme: str, text: str) -> str:

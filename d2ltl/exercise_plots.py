@@ -1,4 +1,4 @@
-"""The figures of the exercises. Knows arrays and `Trial`, never a network."""
+"""The figures of the exercises. Knows images, arrays and `Trial`, never a network."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from d2ltl.data import ImageFolder
+from d2ltl.exercise_rows import ClassRow
+from d2ltl.plot import plot_images
 from d2ltl.trials import Trial
 
 DPI = 80
@@ -115,6 +118,19 @@ def plot_modes(features: Mapping[str, tuple[np.ndarray, np.ndarray]], title: str
         ax.set(title=name, xlabel="in evaluation mode", aspect="equal")
     axes[0].set_ylabel("in training mode")
     figure.suptitle(title, fontsize="medium", parse_math=False)
+    return figure
+
+
+def plot_rows(rows: Sequence[ClassRow], images: ImageFolder, title: str = "", number: int = 6) -> Figure:
+    """Return a figure of the images that each row ranks highest, with their true class."""
+    groups = {}
+    for row in rows:
+        best = [(images[i], row.scores[i]) for i in row.highest(number)]
+        captions = [f"{images.synsets[label]}\n{score:.1%}" for (_, label), score in best]
+        name = f"row {row.index}, {row.name}: AUC {row.auc:.2f}"
+        groups[name] = [(image.asnumpy(), caption) for ((image, _), _), caption in zip(best, captions)]
+    figure = plot_images(groups, title, num_cols=number, scale=1.3)
+    figure.set_dpi(DPI)
     return figure
 
 

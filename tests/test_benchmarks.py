@@ -105,7 +105,7 @@ def test_rows_read_what_is_measured():
 def test_a_quick_run_does_less():
     quick, usual, full = works_of(True, False), works_of(False, False), works_of(False, True)
     assert set(quick) == set(usual) < set(full)
-    assert quick["train224"].settings["images"] < usual["train224"].settings["images"]
+    assert quick["evaluate224"].settings["images"] < usual["evaluate224"].settings["images"]
     assert {work.rounds for work in quick.values()} == {1}
 
 
