@@ -182,7 +182,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("D2LTL_DATA", str(tmp_path / "cache"))
-    monkeypatch.setattr(data_hub, "DATA_HUB", dict(data_hub.DATA_HUB))
+    monkeypatch.setattr(data_hub, "DATA_HUB", {"hotdog": data_hub.DATA_HUB["hotdog"]})
     monkeypatch.setattr("_data_hub.fetching.SHIPPED", tmp_path / "shipped")
     monkeypatch.setattr("_data_hub.fetching.RETRY_PAUSES", (0.01, 0.01, 0.01))
     return tmp_path / "cache"
