@@ -1,0 +1,74 @@
+"""Run the chapters from nothing: ``python chapters/run.py --help``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+
+HERE = Path(__file__).parent
+WIDGET = "application/vnd.jupyter.widget-view+json"  # a progress bar: nothing is left of it when the run has ended
+LONGEST = 1800  # seconds that a cell may take
+
+
+def run(file: Path) -> nbformat.NotebookNode:
+    """Return a notebook with the outputs of all its cells, executed in order in a fresh kernel.
+
+    Raises
+    ------
+    CellExecutionError
+        If a cell fails.
+    """
+    notebook = nbformat.read(file, as_version=4)
+    client = NotebookClient(
+        notebook,
+        timeout=LONGEST,
+        kernel_name="python3",
+        record_timing=False,
+        store_widget_state=False,
+        resources={"metadata": {"path": str(HERE)}},
+    )
+    client.execute()
+    tidy(notebook)
+    return notebook
+
+
+def tidy(notebook: nbformat.NotebookNode) -> None:
+    """Leave what a reader wants to see, and what stays the same from run to run."""
+    notebook.metadata = {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
+    }
+    for cell in notebook.cells:
+        cell.metadata = {key: cell.metadata[key] for key in ("tags",) if key in cell.metadata}
+        if cell.cell_type == "code":
+            cell.outputs = [output for output in cell.outputs if WIDGET not in output.get("data", {})]
+
+
+def main() -> int:
+    """Run the notebooks that are named, or all; return the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("notebooks", nargs="*", type=Path, help="default: all chapters")
+    parser.add_argument("--out", type=Path, help="folder to write the executed notebooks to; default: none is written")
+    args = parser.parse_args()
+    for file in args.notebooks or sorted(HERE.glob("*.ipynb")):
+        start = time.perf_counter()
+        try:
+            notebook = run(file)
+        except CellExecutionError as error:
+            print(f"{file.name} failed:\n{error}", file=sys.stderr)
+            return 1
+        print(f"{file.name}: {time.perf_counter() - start:.0f} s", flush=True)
+        if args.out:
+            args.out.mkdir(parents=True, exist_ok=True)
+            nbformat.write(notebook, args.out / file.name)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
