@@ -137,8 +137,10 @@ def start_from_row(
 ) -> None:
     """Give a network's output layer a row of the source model as the initial weights of one of its two classes.
 
-    The class `positive` gets the weights and the bias of the source model's `row`; the other gets weights 0, and as
-    its bias the median of what the row makes of the images: half of them start on either side.
+    The class `positive` gets the weights and the bias of the source model's `row`, divided by the standard deviation of
+    what they make of the images: in an ImageNet model they compete with 999 others, and would be far too sure of
+    themselves against one. The other class gets weights 0, and as its bias the median of what the row makes of the
+    images: half of them start on either side.
 
     Parameters
     ----------
@@ -160,15 +162,15 @@ def start_from_row(
     if len(images.synsets) != 2:
         raise d2ltl.SettingsError(f"{images.root} has {len(images.synsets)} classes; a row starts one of two.")
     label = label_of(positive, images)
-    weight, bias = _output_parameters(net)
-    weights = np.zeros((2, d2ltl.class_row(source, row).size), np.float32)
-    weights[label] = d2ltl.class_row(source, row)
-    biases = np.zeros(2, np.float32)
-    biases[label] = _values(_output_parameters(source)[1])[row]
-    _set(weight, weights.reshape(2, *_values(_output_parameters(source)[0]).shape[1:]))
-    _set(bias, biases)
-    median = np.median(_outputs(net, images, **options)[:, label])
-    _set(bias, np.where(np.arange(2) == label, biases, median).astype(np.float32))
+    row_weights = d2ltl.class_row(source, row)  # first: it refuses a row that is not there
+    source_weight, source_bias = (_values(parameter) for parameter in _output_parameters(source))
+    of_class = np.arange(2) == label
+    weights = np.where(of_class[:, None], row_weights, 0).reshape(2, *source_weight.shape[1:])
+    biases = np.where(of_class, source_bias[row], 0)
+    _set_output(net, weights, biases)
+    scores = _outputs(net, images, **options)[:, label]
+    spread = scores.std() or 1.0  # 0 if the row makes the same of all images
+    _set_output(net, weights / spread, np.where(of_class, biases, np.median(scores)) / spread)
 
 
 def _output_parameters(net: HybridBlock) -> tuple[Parameter, Parameter]:
@@ -181,11 +183,12 @@ def _values(parameter: Parameter) -> np.ndarray:
     return parameter.data(parameter.list_ctx()[0]).asnumpy()
 
 
-def _set(parameter: Parameter, values: np.ndarray) -> None:
+def _set_output(net: HybridBlock, *values: np.ndarray) -> None:
     from d2ltl.data import to_mx
 
-    parameter.shape = values.shape
-    parameter.set_data(to_mx(values))
+    for parameter, array in zip(_output_parameters(net), values):
+        parameter.shape = array.shape
+        parameter.set_data(to_mx(array.astype(np.float32)))
 
 
 def _outputs(net: HybridBlock, images: ImageFolder, **options: Any) -> np.ndarray:
@@ -206,6 +209,9 @@ def first_epoch(
     batch_size: int = 128,
 ) -> list[Trial]:
     """Train one epoch from a Xavier-initialised output layer and from the row of a class.
+
+    The random layer learns at ten times the learning rate, as the book's does. The row was trained, as the features
+    were, and learns at theirs.
 
     Parameters
     ----------
@@ -229,7 +235,7 @@ def first_epoch(
     for way in ("xavier", f"row {row}"):
         for seed in seeds:
             runtime.reseed(seed)
-            net = d2ltl.finetune_net(2, source)
+            net = d2ltl.finetune_net(2, source, lr_mult=10 if way == "xavier" else 1)
             if way != "xavier":
                 start_from_row(net, source, row, data[0], positive=positive, size=size, batch_size=batch_size)
             _, before, _ = d2ltl.evaluate(net, data[1], size=size, batch_size=batch_size)

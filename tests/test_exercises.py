@@ -139,8 +139,12 @@ def test_a_dense_output_layer_starts_from_a_row(source, images):
     net = d2ltl.finetune_net(2, source)
     exercises.start_from_row(net, source, 3, images[0], positive="upright", size=32)
     weight, bias = net.output.weight.data().asnumpy(), net.output.bias.data().asnumpy()
-    np.testing.assert_array_equal(weight, np.concatenate([np.zeros((1, 512)), d2ltl.class_row(source, 3)]))
-    assert bias[1] == source.output.bias.data().asnumpy()[3]
+    row = d2ltl.class_row(source, 3)[0]
+    scale = weight[1].max() / row.max()
+    np.testing.assert_allclose(weight, [np.zeros(512), scale * row], rtol=1e-5)
+    assert bias[1] == pytest.approx(scale * source.output.bias.data().asnumpy()[3])
+    scores = d2ltl.extract_codes(net, images[0], size=32) @ weight[1] + bias[1]
+    assert scores.std() == pytest.approx(1, rel=1e-3)
     probabilities, _ = d2ltl.predict(net, images[0], size=32)
     assert (probabilities[:, 1] > 0.5).mean() == 0.5  # half of the images on either side
     trials = exercises.first_epoch(0.01, source=source, row=3, data=images, positive="upright", size=32, batch_size=10)
