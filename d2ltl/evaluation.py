@@ -91,7 +91,7 @@ def run_on_images(
     devices = check_devices(devices)
     move_to(net, devices)
     if not net._active:  # Gluon has no public way to ask; a network compiled already stays as it is
-        net.hybridize(static_alloc=True)
+        net.hybridize(static_alloc=True, static_shape=True)
     batches = loading.loader(images, test_augs or loading.test_augs(size), batch_size)
     return _run_on_batches(function, batches, devices)
 

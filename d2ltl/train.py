@@ -95,7 +95,7 @@ def train_fine_tuning(
     train_iter = loading.loader(train_imgs, train_augs or loading.train_augs(size), batch_size, shuffle=True)
     test_iter = loading.loader(test_imgs, test_augs or loading.test_augs(size), batch_size)
     move_to(net, devices)
-    net.hybridize(static_alloc=True)
+    net.hybridize(static_alloc=True, static_shape=True)
     trainer = gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": learning_rate, "wd": WEIGHT_DECAY})
     settings = {"learning_rate": learning_rate, "batch_size": batch_size, "size": size, "seed": seed,
                 "images": [len(train_imgs), len(test_imgs)], "classes": list(train_imgs.synsets)}  # fmt: skip

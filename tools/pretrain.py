@@ -114,7 +114,7 @@ def pretrain(
     runtime.reseed(seed)
     net = new_net(name, len(train_imgs.synsets))
     net.collect_params().reset_ctx(d2ltl.devices())
-    net.hybridize(static_alloc=True)
+    net.hybridize(static_alloc=True, static_shape=True)
     steps = -(-len(train_imgs) // batch_size) * sum(phase.epochs for phase in phases)
     trainer = new_trainer(net, steps)
     settings = {"phases": [list(phase) for phase in phases], "batch_size": batch_size, "seed": seed,
