@@ -59,6 +59,7 @@ DATA_URL = "http://d2l-data.s3-accelerate.amazonaws.com/"
 DATA_HUB: dict[str, tuple[str, str]] = {}  # name: (address, SHA1)
 DATA_HUB["hotdog"] = (DATA_URL + "hotdog.zip", "fba480ffa8aa7e0febbb511d181409f899b9baa5")
 DATA_HUB["hotdog-mini"] = ((SHIPPED / "hotdog-mini.zip").as_uri(), "5e0a625fa9d2b5a850d19bc87e5b17ceaa96cf82")
+DATA_HUB["digits"] = ((SHIPPED / "digits.zip").as_uri(), "564427d73dd5bc577400825372b20ad0f1a61f54")
 
 
 def register(name: str, url: str, sha1: str) -> None:

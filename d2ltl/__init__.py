@@ -17,6 +17,7 @@ __version__ = "0.1.0"
 _MODULE_OF = {
     "devices": "runtime",
     "load_images": "data",
+    "read_labels": "labels",
     "train_augs": "loading",
     "test_augs": "loading",
     "show_images": "plot",

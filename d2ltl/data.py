@@ -93,6 +93,18 @@ class ImageFolder(ImageFolderDataset):
         part.__dict__.update(self.__dict__, items=[self.items[i] for i in indices], skipped=[*self.skipped])
         return part
 
+    def relabel(self, names: Sequence[str | None]) -> ImageFolder:
+        """Return the images with other classes: those of `names`, one name per image, sorted; None leaves one out."""
+        if len(names) != len(self):
+            raise ImageFolderError(f"{self.root} has {len(self)} images, but {len(names)} class names are given.")
+        synsets = sorted({name for name in names if name is not None})
+        if len(synsets) < 2:
+            raise ImageFolderError(f"{self.root}: the class names given are {synsets}; at least 2 are needed.")
+        part = self.subset([])
+        part.synsets = synsets
+        part.items = [(path, synsets.index(name)) for (path, _), name in zip(self.items, names) if name is not None]
+        return part
+
     def drop_unreadable(self) -> ImageFolder:
         """Return the images that can be read; the others are logged and listed in `skipped`."""
         readable, skipped = [], []

@@ -11,7 +11,7 @@ from d2ltl.errors import ImageFolderError
 
 logger = logging.getLogger(__name__)
 
-PHOTOGRAPHS, RENDERED = "hotdog", "hotdog-mini"
+PHOTOGRAPHS, RENDERED, DIGITS = "hotdog", "hotdog-mini", "digits"
 
 
 class Defaults(NamedTuple):
@@ -28,6 +28,7 @@ BOOK = Defaults(size=224, batch_size=128, epochs=5, lr_finetune=0.01, lr_scratch
 DEFAULTS = {
     PHOTOGRAPHS: BOOK,
     RENDERED: Defaults(size=64, batch_size=32, epochs=10, lr_finetune=0.01, lr_scratch=0.1),
+    DIGITS: Defaults(size=32, batch_size=32, epochs=10, lr_finetune=0.01, lr_scratch=0.1),
 }
 """The settings of each data set; all others have the book's."""
 

@@ -243,3 +243,19 @@ def test_a_split_takes_every_image_once_and_some_of_each_class_for_both(sizes, s
     assert len(train) + len(test) == sum(sizes)
     assert set(train.labels) == set(test.labels) == set(range(len(sizes)))
     assert np.bincount(test.labels).tolist() == [max(1, round(size / 5)) for size in sizes]
+
+
+def test_other_classes_for_the_same_images(stripes):
+    images = ImageFolder(stripes / "train")
+    names = ["thin", None, "thick", "thin"] + [None] * 36
+    part = images.relabel(names)
+    assert part.synsets == ["thick", "thin"]
+    assert part.items == [(images.items[0][0], 1), (images.items[2][0], 0), (images.items[3][0], 1)]
+    assert images.synsets == ["across", "upright"]
+    assert len(images) == 40
+
+
+@pytest.mark.parametrize(("names", "message"), [(["a"], "has 40 images, but 1 class"), (["a"] * 40, "at least 2")])
+def test_names_that_make_no_classes(stripes, names, message):
+    with pytest.raises(d2ltl.ImageFolderError, match=message):
+        ImageFolder(stripes / "train").relabel(names)

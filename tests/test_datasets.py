@@ -2,12 +2,16 @@ import io
 import logging
 import zipfile
 from hashlib import sha1
+from pathlib import Path
 
+import numpy as np
 import pytest
+from sklearn.datasets import load_digits
 
 import d2ltl
 import data_hub
 from d2ltl import datasets
+from d2ltl.data import read_image
 
 
 @pytest.fixture
@@ -56,3 +60,14 @@ def test_the_books_settings_stay_the_books():
 def test_an_unknown_name_is_an_error_that_lists_the_known():
     with pytest.raises(d2ltl.ImageFolderError, match=r"mushrooms is not a folder.*hotdog, hotdog-mini"):
         datasets.find_data("mushrooms")
+
+
+def test_the_digits_are_those_of_scikit_learn(cache):
+    train, test = d2ltl.load_images(datasets.find_data("digits"))
+    digits = load_digits()
+    assert train.synsets == test.synsets == [str(digit) for digit in range(10)]
+    images = sorted((Path(file).stem, file, label) for file, label in train.items + test.items)
+    pixels = np.stack([read_image(file) for _, file, _ in images])
+    np.testing.assert_array_equal(pixels[..., 0], np.round(digits.images * 255 / 16))
+    assert [label for *_, label in images] == digits.target.tolist()
+    assert (len(train), len(test)) == (1438, 359)

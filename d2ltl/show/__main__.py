@@ -1,0 +1,63 @@
+"""``python -m d2ltl.show``: a list of all demonstrations, or one of them."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+import time
+from pathlib import Path
+
+from d2ltl.errors import D2LTLError
+from d2ltl.replacing import replacing
+from d2ltl.show import chapter
+
+DEMONSTRATIONS = {
+    **chapter.DEMONSTRATIONS,
+}
+
+
+def listing() -> str:
+    """Return the names and questions of all demonstrations, by topic."""
+    width = max(map(len, DEMONSTRATIONS))
+    lines: list[str] = []
+    for topic in dict.fromkeys(demonstration.topic for demonstration in DEMONSTRATIONS.values()):
+        lines += ["", f"{topic}:"]
+        lines += [f"  {name:{width}}  {d.title}" for name, d in DEMONSTRATIONS.items() if d.topic == topic]
+    return "\n".join(lines[1:])
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; return the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m d2ltl.show",
+        description="Run one small experiment in under a minute: its verdict is printed, its figure saved.\n"
+        "One seed and few images show the way, not the truth: the chapters repeat them with more.\n\n" + listing(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("name", nargs="?", choices=[*DEMONSTRATIONS], metavar="NAME", help="default: list them")
+    parser.add_argument("--seed", type=int, default=0, help="another seed, another result (default: %(default)s)")
+    parser.add_argument("--out", type=Path, help="file of the figure (default: NAME.png)")
+    args = parser.parse_args(arguments)
+    if args.name is None:
+        print(listing())
+        return 0
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
+    try:
+        return _show(args.name, args.seed, args.out or Path(f"{args.name}.png"))
+    except (D2LTLError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+def _show(name: str, seed: int, file: Path) -> int:
+    start = time.perf_counter()
+    shown = DEMONSTRATIONS[name].run(seed)
+    with replacing(file) as temporary:
+        shown.figure.savefig(temporary, dpi=120)
+    print(f"{DEMONSTRATIONS[name].title}\n{shown.verdict}\n{file}, seed {seed}, {time.perf_counter() - start:.0f} s")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

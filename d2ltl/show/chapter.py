@@ -1,0 +1,163 @@
+"""What chapters 1 and 3 show, in small: the three gains, few images, designed features, time and energy."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from d2ltl.errors import SettingsError
+from d2ltl.show.demonstration import Demonstration, Shown
+
+if TYPE_CHECKING:
+    from mxnet.gluon import HybridBlock
+
+    from d2ltl.data import ImageFolder
+    from d2ltl.trials import Trial
+
+TOPIC = "Why transfer"
+SIZE, BATCH_SIZE, EPOCHS = 48, 16, 2
+RATES = {"finetune": 0.01, "scratch": 0.1}  # the book's
+NAMES = {"finetune": "fine-tuned", "scratch": "from scratch"}
+SHARES = (0.05, 0.2, 1.0)  # of the training images
+TARGET = 0.65  # the accuracy asked for
+
+
+def _rendered() -> tuple[HybridBlock, tuple[ImageFolder, ImageFolder]]:
+    import d2ltl
+    from d2ltl.datasets import find_data
+
+    return d2ltl.source_net("resnet18_v2", "tinyimagenet"), d2ltl.load_images(find_data("hotdog-mini"))
+
+
+def _train(way: str, seed: int, source: HybridBlock, data: tuple[ImageFolder, ImageFolder]) -> Trial:
+    from d2ltl.trials import run_trial
+
+    options = {"epochs": EPOCHS, "size": SIZE, "batch_size": BATCH_SIZE}
+    return run_trial(way, RATES[way], seed, source=source, data=data, **options)
+
+
+def gains(seed: int) -> Shown:
+    """Measure start, slope and asymptote of a transferred network against one from scratch."""
+    from d2ltl import plot
+    from d2ltl.gains import measure_gains
+
+    source, data = _rendered()
+    histories = {way: [_train(way, seed, source, data).history] for way in RATES}
+    curves = [[history.curve("test_acc") for history in histories[way]] for way in RATES]
+    measured = measure_gains(*curves, np.bincount(data[1].labels).max() / len(data[1]))
+    verdict = ", ".join(f"{name} {100 * gain.mean:+.1f}" for name, gain in measured.items())
+    figure = plot.plot_curves({NAMES[way]: runs for way, runs in histories.items()})
+    return Shown(f"Gains of transfer in percentage points, after {EPOCHS} epochs: {verdict}.", figure)
+
+
+def few_images(seed: int) -> Shown:
+    """Measure accuracy against the number of training images."""
+    from matplotlib.figure import Figure
+    from sklearn.model_selection import train_test_split
+
+    import d2ltl
+
+    source, (train, test) = _rendered()
+    accuracies: dict[str, dict[int, float]] = {"CNN codes": {}, "from scratch": {}}
+    codes, test_codes = (d2ltl.extract_codes(source, part, size=SIZE) for part in (train, test))
+    for share in SHARES:
+        chosen = np.arange(len(train))
+        if share < 1:
+            chosen, _ = train_test_split(chosen, train_size=share, stratify=train.labels, random_state=seed)
+        head = d2ltl.linear_head("svm").fit(codes[chosen], train.labels[chosen])
+        accuracies["CNN codes"][len(chosen)] = head.score(test_codes, test.labels)
+        untrained = _train("scratch", seed, source, (train.subset(chosen.tolist()), test))
+        accuracies["from scratch"][len(chosen)] = untrained.accuracy
+    figure = Figure(figsize=(6, 3.4), layout="constrained")
+    ax = figure.subplots()
+    for name, by_number in accuracies.items():
+        ax.plot([*by_number], [*by_number.values()], "-o", label=name)
+    ax.set(xscale="log", xlabel="training images", ylabel="test accuracy")
+    ax.set_xticks([*accuracies["CNN codes"]], [str(n) for n in accuracies["CNN codes"]])
+    ax.minorticks_off()
+    ax.grid(alpha=0.3)
+    ax.legend()
+    numbers = "; ".join(
+        f"{n} images: codes {accuracies['CNN codes'][n]:.3f}, scratch {accuracies['from scratch'][n]:.3f}"
+        for n in accuracies["CNN codes"]
+    )
+    return Shown(f"A linear SVM on CNN codes, and the network from scratch in {EPOCHS} epochs. {numbers}.", figure)
+
+
+def designed_features(seed: int) -> Shown:
+    """Compare histograms of oriented gradients with CNN codes, under the same linear classifier."""
+    from matplotlib.figure import Figure
+
+    import d2ltl
+
+    try:
+        from skimage.feature import hog
+    except ImportError as error:
+        raise SettingsError("This needs scikit-image: pip install 'd2ltl[chapters]'.") from error
+    source, parts = _rendered()
+    prepare = d2ltl.test_augs(SIZE).on_image
+
+    def hogs(images: ImageFolder) -> np.ndarray:
+        cells = {"pixels_per_cell": (8, 8), "cells_per_block": (2, 2), "channel_axis": -1}
+        return np.stack([hog(prepare(image).asnumpy(), **cells) for image, _ in images])
+
+    accuracies = {}
+    for name, describe in {
+        "HOG": hogs,
+        "CNN codes": lambda images: d2ltl.extract_codes(source, images, size=SIZE),
+    }.items():
+        train, test = (describe(part) for part in parts)
+        head = d2ltl.linear_head("svm", C=0.001, seed=seed).fit(train, parts[0].labels)
+        accuracies[name] = head.score(test, parts[1].labels)
+    figure = Figure(figsize=(5, 2.4), layout="constrained")
+    ax = figure.subplots()
+    ax.bar_label(ax.barh([*accuracies], [*accuracies.values()], color=["C1", "C0"]), fmt="%.3f", padding=3)
+    ax.set(xlim=(0, 1), xlabel="test accuracy of a linear SVM")
+    hog_accuracy, codes_accuracy = accuracies.values()
+    better = "learned" if codes_accuracy > hog_accuracy else "designed"
+    return Shown(f"HOG {hog_accuracy:.3f}, CNN codes {codes_accuracy:.3f}: {better} features win.", figure)
+
+
+def time_and_energy(seed: int) -> Shown:
+    """Measure seconds and joules until a given accuracy is reached."""
+    from matplotlib.figure import Figure
+
+    try:
+        from codecarbon import OfflineEmissionsTracker
+    except ImportError as error:
+        raise SettingsError("This needs codecarbon: pip install 'd2ltl[chapters]'.") from error
+    logging.getLogger("codecarbon").setLevel(logging.ERROR)
+    tracker = OfflineEmissionsTracker(
+        country_iso_code="VNM", tracking_mode="process", save_to_file=False, log_level="error"
+    )
+    source, data = _rendered()
+    figure = Figure(figsize=(6, 3.4), layout="constrained")
+    ax = figure.subplots()
+    ax.axhline(TARGET, color="grey", linestyle="--", linewidth=1, label="asked for")
+    sentences = []
+    for way in RATES:
+        tracker.start_task()
+        history = _train(way, seed, source, data).history
+        energy = tracker.stop_task()
+        seconds, accuracy = history.curve("seconds"), history.curve("test_acc")
+        ax.plot(np.cumsum(seconds), accuracy, "-o", label=NAMES[way])
+        epochs = next((epoch for epoch, value in enumerate(accuracy, 1) if value >= TARGET), None)
+        part = (epochs or EPOCHS) / EPOCHS  # of the run, whose epochs cost the same
+        used = f"{sum(seconds[:epochs]):.0f} s, {energy.energy_consumed * 3.6e6 * part:.0f} J, "
+        used += f"{energy.emissions * 1e6 * part:.0f} mg of CO2"
+        sentences.append(f"{NAMES[way]}: " + (used if epochs else f"not within {used}"))
+    tracker.stop()
+    ax.set(xlabel="seconds of training", ylabel="test accuracy")
+    ax.grid(alpha=0.3)
+    ax.legend()
+    return Shown(f"An accuracy of {TARGET:.0%} (energy is an estimate): {'; '.join(sentences)}.", figure)
+
+
+DEMONSTRATIONS = {
+    "gains": Demonstration(TOPIC, "Does transfer start higher, rise steeper, end higher?", gains),
+    "few-images": Demonstration(TOPIC, "How few images are enough?", few_images),
+    "designed-features": Demonstration(TOPIC, "Are learned features better than designed ones?", designed_features),
+    "time-and-energy": Demonstration(TOPIC, "How soon is an accuracy reached, at what energy?", time_and_energy),
+}

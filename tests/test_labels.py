@@ -1,0 +1,53 @@
+import shutil
+
+import numpy as np
+import pytest
+
+import d2ltl
+from d2ltl.datasets import find_data
+
+TABLE = "labels.csv"
+
+
+@pytest.fixture
+def folder(tmp_path, stripes):
+    return shutil.copytree(stripes, tmp_path / "stripes")
+
+
+def write_table(folder, lines):
+    (folder / TABLE).write_text("\n".join(lines), encoding="utf-8")
+
+
+def test_the_rendered_images_say_what_food_they_show():
+    train, _ = d2ltl.load_images(find_data("hotdog-mini"))
+    foods = d2ltl.read_labels(train, "food")
+    assert len(set(foods)) == 10
+    np.testing.assert_array_equal(foods == "hotdog", train.labels == 0)
+    few = train.subset([799, 3])
+    assert d2ltl.read_labels(few, "food").tolist() == [foods[799], foods[3]]
+    assert set(d2ltl.read_labels(train, "light")) == {"sun", "window", "lamp"}
+
+
+def test_the_table_may_lie_beside_the_class_folders(folder):
+    images = d2ltl.data.ImageFolder(folder / "train")
+    names = [file[len(str(folder / "train")) + 1 :] for file, _ in images.items]
+    write_table(folder / "train", ["file,width", *(f"{name},{i}" for i, name in enumerate(names))])
+    assert d2ltl.read_labels(images, "width").tolist() == [str(i) for i in range(len(images))]
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (None, "has no labels.csv"),
+        (["file,food", "train/across/000.jpg,bread"], "columns file, food; file and width"),
+        (["name,width", "train/across/0.png,3"], "columns name, width"),
+        ([], "file and width are needed"),
+        (["file,width", "no.png,3"], "lacks width of train/.* and 39 other"),
+        (["file,width", "no.png"], "lacks width of train/.* and 39 other"),
+    ],
+)
+def test_what_the_table_lacks_is_named(folder, lines, message):
+    if lines is not None:
+        write_table(folder, lines)
+    with pytest.raises(d2ltl.ImageFolderError, match=message):
+        d2ltl.read_labels(d2ltl.data.ImageFolder(folder / "train"), "width")
