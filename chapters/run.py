@@ -9,7 +9,7 @@ from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
+from nbclient.exceptions import CellExecutionError, CellTimeoutError
 
 HERE = Path(__file__).parent
 WIDGET = "application/vnd.jupyter.widget-view+json"  # a progress bar: nothing is left of it when the run has ended
@@ -23,6 +23,8 @@ def run(file: Path) -> nbformat.NotebookNode:
     ------
     CellExecutionError
         If a cell fails.
+    CellTimeoutError
+        If it takes longer than `LONGEST`.
     """
     notebook = nbformat.read(file, as_version=4)
     client = NotebookClient(
@@ -60,7 +62,7 @@ def main() -> int:
         start = time.perf_counter()
         try:
             notebook = run(file)
-        except CellExecutionError as error:
+        except (CellExecutionError, CellTimeoutError) as error:
             print(f"{file.name} failed:\n{error}", file=sys.stderr)
             return 1
         print(f"{file.name}: {time.perf_counter() - start:.0f} s", flush=True)

@@ -37,7 +37,7 @@ def imagenet_net() -> HybridBlock:
     """
     from d2ltl import zoo
 
-    name = "resnet18_v2" if zoo._store_file("resnet18_v2").exists() else "squeezenet1.1"
+    name = "resnet18_v2" if zoo.store_file("resnet18_v2").exists() else "squeezenet1.1"
     try:
         zoo.weights_at_hand(name)
     except d2ltl.WeightsError as error:

@@ -69,7 +69,7 @@ def weights_at_hand(name: str) -> str:
     WeightsError
         If there are neither.
     """
-    if _store_file(name).exists() or _ndf_file(name):
+    if store_file(name).exists() or _ndf_file(name):
         logger.info("source weights: imagenet, which are on this machine")
         return "imagenet"
     if shipped := [key for key, (network, _) in SHIPPED.items() if network == name]:
@@ -125,7 +125,7 @@ def imagenet_classes() -> list[str]:
 
 
 def _imagenet_net(name: str) -> HybridBlock:
-    if not _store_file(name).exists() and (file := _ndf_file(name)):
+    if not store_file(name).exists() and (file := _ndf_file(name)):
         net = build_net(name, classes=1000)
         for parameter, weights in zip(net.collect_params().values(), ndf_weights.load(file)):
             set_parameter(parameter, weights)
@@ -137,17 +137,18 @@ def _imagenet_net(name: str) -> HybridBlock:
 
 def _net_from_store(name: str) -> HybridBlock:
     try:
-        return build_net(name, classes=1000, pretrained=True, root=os.fspath(_store_file(name).parent))
+        return build_net(name, classes=1000, pretrained=True, root=os.fspath(store_file(name).parent))
     except NetworkError:
         raise
     except Exception as error:  # MXNet downloads with requests, unzips and compares: failures of any kind
         raise WeightsError(
             f"The ImageNet weights of {name} cannot be had ({error}). Give weights of your own as a .params file, "
-            f"or copy the zoo's to {_store_file(name)}."
+            f"or copy the zoo's to {store_file(name)}."
         ) from error
 
 
-def _store_file(name: str) -> Path:
+def store_file(name: str) -> Path:
+    """Return where Gluon's model store keeps, or would keep, the ImageNet weights of a model."""
     try:
         return Path(mx.base.data_dir(), "models", f"{name}-{model_store.short_hash(name)}.params")
     except ValueError:  # not in Gluon's store; GluonCV uses the same folder
