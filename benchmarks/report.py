@@ -50,21 +50,33 @@ def reached(row: Row, goal: Goal, measurements: Measurements) -> tuple[float, bo
 
 def table(measurements: Measurements) -> str:
     """Return the rows that were measured as a Markdown table."""
-    titles = ["", "work", "unit", *PEERS, "goal", "reached"]
-    lines = [titles, ["---"] * 3 + ["--:"] * len(PEERS) + ["---"] * 2]
+    rows = [[row.letter, row.title, row.unit, *_figure_texts(row, measurements)] for row in _measured(measurements)]
+    return _markdown(["", "work", "unit", *PEERS], ["---"] * 3 + ["--:"] * len(PEERS), rows)
+
+
+def goals_table(measurements: Measurements) -> str:
+    """Return the goals of the rows that were measured, and what was reached, as a Markdown table."""
+    rows = []
+    for row in _measured(measurements):
+        for goal in row.goals:
+            value, met = reached(row, goal, measurements)
+            figure = _text(value, "" if goal.than else row.unit)
+            rows.append([row.letter, row.title, _goal_text(row, goal), figure, "✓" if met else "✗"])
+    return _markdown(["", "work", "goal", "reached", ""], ["---"] * 5, rows)
+
+
+def _measured(measurements: Measurements) -> list[Row]:
     measured = {record["work"] for record in measurements}
-    lines += [_cells(row, measurements) for row in ROWS if row.work in measured]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return [row for row in ROWS if row.work in measured]
 
 
-def _cells(row: Row, measurements: Measurements) -> list[str]:
+def _figure_texts(row: Row, measurements: Measurements) -> list[str]:
     figures = row_figures(row, measurements)
-    cells = [_text(figures[peer], row.unit) if peer in WORKS[row.work].peers else "" for peer in PEERS]
-    goals = "<br>".join(_goal_text(row, goal) for goal in row.goals)
-    results = [reached(row, goal, measurements) for goal in row.goals]
-    units = [row.unit if not goal.than else "" for goal in row.goals]
-    marks = "<br>".join(f"{_text(value, unit)} {'✓' if met else '✗'}" for (value, met), unit in zip(results, units))
-    return [row.letter, row.title, row.unit, *cells, goals, marks]
+    return [_text(figures[peer], row.unit) if peer in WORKS[row.work].peers else "" for peer in PEERS]
+
+
+def _markdown(titles: list[str], alignment: list[str], rows: list[list[str]]) -> str:
+    return "\n".join(f"| {' | '.join(line)} |" for line in [titles, alignment, *rows])
 
 
 def _goal_text(row: Row, goal: Goal) -> str:
@@ -86,7 +98,7 @@ def _text(value: float, unit: str) -> str:
 
 
 def text_of(results: dict[str, Any]) -> str:
-    """Return when, where and with what was measured, and the table."""
+    """Return when, where and with what was measured, and the tables."""
     machine, environments = results["machine"], results["environments"]
     book, pytorch, ours = environments["book"], environments["pytorch"], environments["d2ltl"]
     rounds = max(record["round"] for record in results["measurements"])
@@ -99,13 +111,13 @@ def text_of(results: dict[str, Any]) -> str:
     failures = {
         f"Not measured: {r['work']} by {r['peer']}, {r['error']}" for r in results["measurements"] if "error" in r
     }
-    return "\n\n".join([heading, table(results["measurements"]), *sorted(failures)]) + "\n"
+    tables = [make(results["measurements"]) for make in (table, goals_table)]
+    return "\n\n".join([heading, *tables, *sorted(failures)]) + "\n"
 
 
 def plot(measurements: Measurements) -> Figure:
     """Return the images a second of every peer, one panel for each row that sets goals for them."""
-    measured = {record["work"] for record in measurements}
-    rows = [row for row in ROWS if row.work in measured and row.unit == "images/s" and row.goals]
+    rows = [row for row in _measured(measurements) if row.unit == "images/s" and row.goals]
     rows = [row for row in rows if len(WORKS[row.work].peers) > 1]
     drawing = Figure(figsize=(4 * len(rows), 2.6), layout="constrained")
     panels = drawing.subplots(1, len(rows), sharey=True, squeeze=False)[0]
