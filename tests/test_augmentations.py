@@ -14,7 +14,7 @@ from d2ltl.runtime import reseed
 each = pytest.mark.parametrize("name", AUGMENTATIONS)
 
 
-def picture(height=40, width=60, seed=0):
+def picture(height=40, width=60):
     """Return a smooth image of uint8 with dark edges and one bright spot in its centre."""
     rows, columns = np.linspace(-1, 1, height)[:, None, None], np.linspace(-1, 1, width)[None, :, None]
     spot = np.exp(-4 * (rows**2 + columns**2))
@@ -60,7 +60,8 @@ def test_images_of_any_shape_can_be_augmented(name, height, width, seed):
 
 @each
 def test_the_seed_decides(name):
-    first, again, other = (results(name, picture(), seed=seed) for seed in (1, 1, 2))
+    half = picture()[:, :30]  # not the same from left to right
+    first, again, other = (results(name, half, seed=seed) for seed in (1, 1, 2))
     assert all(np.array_equal(a, b) for a, b in zip(first, again))
     assert any(not np.array_equal(a, b) for a, b in zip(first, other))
 
@@ -144,7 +145,7 @@ def test_the_default_is_the_books_and_others_come_before_it():
     whole = d2ltl.test_augs(32)(to_mx(picture())).asnumpy()
     assert np.array_equal(once(d2ltl.train_augs(32, book=False)), whole)
     assert np.array_equal(once(d2ltl.train_augs(32)), once(d2ltl.train_augs(32, [])))
-    darker = d2ltl.train_augs(32, [lambda image: image // 2])  # one's own
+    darker = d2ltl.train_augs(32, [lambda image: to_mx(image.asnumpy() // 2)])  # a transform of one's own
     np.testing.assert_allclose(
         (once(darker).transpose(1, 2, 0) * IMAGENET_STD + IMAGENET_MEAN).mean(),
         (once(d2ltl.train_augs(32)).transpose(1, 2, 0) * IMAGENET_STD + IMAGENET_MEAN).mean() / 2,
