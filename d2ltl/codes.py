@@ -16,7 +16,7 @@ from sklearn.svm import LinearSVC
 
 from d2ltl.data import load_images, to_mx
 from d2ltl.errors import NetworkError, SettingsError
-from d2ltl.evaluation import Images, accuracy_of, outputs_of, predict, run_on_images
+from d2ltl.evaluation import Images, accuracy_of, loss_of, outputs_of, predict, run_on_images
 from d2ltl.history import Epoch, History
 
 STRENGTH = 0.01  # scikit-learn's C, the inverse of the regularisation, for standardised codes
@@ -120,8 +120,8 @@ def train_on_codes(
     log_probabilities = outputs - np.logaddexp.reduce(outputs, axis=1, keepdims=True)
     loss = -log_probabilities[np.arange(len(codes)), train_imgs.labels].mean()
     train_acc = accuracy_of(outputs, train_imgs.labels)
-    test_acc = accuracy_of(*predict(net, test_imgs, **options))
-    epoch = Epoch(1, float(loss), train_acc, test_acc, seconds, len(codes) / seconds)
+    tested = predict(net, test_imgs, **options)
+    epoch = Epoch(1, float(loss), train_acc, accuracy_of(*tested), seconds, len(codes) / seconds, loss_of(*tested))
     history = History([str(device) for device in net.output.weight.list_ctx()], [epoch])
     print(history)
     return history

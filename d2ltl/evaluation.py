@@ -45,8 +45,7 @@ def evaluate(
     images = _as_images(data)
     check_input(net, size, len(images.synsets))
     probabilities, labels = predict(net, images, size=size, **options)
-    loss = -np.log(np.maximum(probabilities[np.arange(len(labels)), labels], np.finfo(np.float32).tiny)).mean()
-    return float(loss), accuracy_of(probabilities, labels), confusion_matrix(probabilities, labels)
+    return loss_of(probabilities, labels), accuracy_of(probabilities, labels), confusion_matrix(probabilities, labels)
 
 
 def _as_images(data: Images) -> ImageFolderDataset:
@@ -127,6 +126,12 @@ def _run_on_batches(
 def accuracy_of(probabilities: np.ndarray, labels: np.ndarray) -> float:
     """Return the share of images whose most probable class is the true one."""
     return float((probabilities.argmax(axis=1) == labels).mean())
+
+
+def loss_of(probabilities: np.ndarray, labels: np.ndarray) -> float:
+    """Return the mean cross-entropy of probabilities (N, classes); none counts as less than float32 can hold."""
+    of_truth = probabilities[np.arange(len(labels)), labels]
+    return float(-np.log(np.maximum(of_truth, np.finfo(np.float32).tiny)).mean())
 
 
 def move_to(net: gluon.HybridBlock, devices: list[mx.Context]) -> None:

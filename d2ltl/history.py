@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass, field
 
 
@@ -22,6 +23,8 @@ class Epoch:
         Wall time of the training pass, loading included, evaluation not.
     examples_per_s : float
         Training images over `seconds`. (The book's timer leaves loading out.)
+    test_loss : float or None
+        Mean cross-entropy of the test images after the epoch; None where it was not recorded.
     """
 
     epoch: int
@@ -30,6 +33,7 @@ class Epoch:
     test_acc: float
     seconds: float
     examples_per_s: float
+    test_loss: float | None = None
 
 
 @dataclass
@@ -57,8 +61,9 @@ class History:
         return len(self.epochs)
 
     def curve(self, quantity: str) -> list[float]:
-        """Return one quantity (a field of `Epoch`) by epoch."""
-        return [getattr(epoch, quantity) for epoch in self.epochs]
+        """Return one quantity (a field of `Epoch`) by epoch; NaN where it was not recorded."""
+        values = [getattr(epoch, quantity) for epoch in self.epochs]
+        return [math.nan if value is None else value for value in values]
 
     @property
     def seconds(self) -> float:

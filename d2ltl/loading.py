@@ -11,6 +11,7 @@ from mxnet.gluon.data import DataLoader
 from mxnet.gluon.data.dataloader import default_batchify_fn
 from mxnet.gluon.data.vision import ImageFolderDataset, transforms
 
+from d2ltl.augmentations import AUGMENTATIONS
 from d2ltl.data import to_mx
 from d2ltl.errors import SettingsError
 
@@ -40,14 +41,39 @@ class Augmentation:
         return self.on_batch(self.on_image(image))
 
 
-def train_augs(size: int = 224) -> Augmentation:
-    """Return the book's augmentation of training images (13.2).
+def train_augs(size: int = 224, extra: Sequence[str | Callable[[Any], Any]] = (), *, book: bool = True) -> Augmentation:
+    """Return the book's augmentation of training images (13.2), with others added to it or instead of it.
 
     A random crop of 8 to 100 % of the area is resized, and flipped every other time.
     It takes an image (height, width, 3) of uint8 to a normalised float32 array (3, `size`, `size`).
+
+    Parameters
+    ----------
+    size : int
+        Height and width of the result, in pixels.
+    extra : sequence of str or callables
+        What to do to an image before that: keys of `d2ltl.augmentations.AUGMENTATIONS` (``'flip'``, ``'zoom'``,
+        ``'shift'``, ``'aspect ratio'``, ``'brightness'``, ``'colour temperature'``), or transforms of your own, from
+        one uint8 image to another.
+    book : bool
+        Whether the book's crop and flip follow; else the image is prepared as `test_augs` prepares it.
+
+    Raises
+    ------
+    SettingsError
+        If the size is less than 1, or a name unknown.
     """
     _check_size(size)
-    return Augmentation([transforms.RandomResizedCrop(size), transforms.RandomFlipLeftRight()])
+    added = [_augmentation(name) if isinstance(name, str) else name for name in extra]
+    if not book:
+        return Augmentation([*added, *_whole(size)])
+    return Augmentation([*added, transforms.RandomResizedCrop(size), transforms.RandomFlipLeftRight()])
+
+
+def _augmentation(name: str) -> Callable[[Any], Any]:
+    if name not in AUGMENTATIONS:
+        raise SettingsError(f"There is no augmentation {name!r}; choose from {', '.join(AUGMENTATIONS)}.")
+    return AUGMENTATIONS[name]()
 
 
 def test_augs(size: int = 224) -> Augmentation:
@@ -56,10 +82,14 @@ def test_augs(size: int = 224) -> Augmentation:
     Other sizes are in proportion. Input and output are those of `train_augs`.
     """
     _check_size(size)
-    return Augmentation([transforms.Resize(round(size * 256 / 224)), transforms.CenterCrop(size)])
+    return Augmentation(_whole(size))
 
 
 test_augs.__test__ = False  # type: ignore[attr-defined]  # not a test, whatever pytest makes of its name
+
+
+def _whole(size: int) -> list[Any]:
+    return [transforms.Resize(round(size * 256 / 224)), transforms.CenterCrop(size)]
 
 
 def _check_size(size: int) -> None:

@@ -141,6 +141,28 @@ def freeze_stages(net: HybridBlock, k: int, batch_norm: str = "book") -> None:
             freeze(layer, batch_norm)
 
 
+def freeze_layers(net: HybridBlock, trained: int = 3, batch_norm: str = "book") -> None:
+    """Keep all layers as they are but the last `trained` ones, the output layer among them.
+
+    A layer counts if it has weights: convolutions and dense layers do; activations, pooling and batch normalisation do
+    not. Their order is that in which the network registers them. Batch normalisation that follows the first trained
+    layer is trained with it. Of a VGG-16, three layers are its dense ones; of a ResNet-18, its output layer and the two
+    convolutions of its last block. `batch_norm` is that of `freeze`, for the layers that are kept.
+
+    Raises
+    ------
+    SettingsError
+        If the network does not have so many layers, or `trained` is less than 1.
+    """
+    layers: list[Block] = []
+    net.apply(lambda block: layers.append(block) if list(block.params) else None)
+    weighted = [i for i, layer in enumerate(layers) if _has_weights([layer])]
+    if not 1 <= trained <= len(weighted):
+        raise SettingsError(f"trained is {trained}; {net.name} has {len(weighted)} layers with weights.")
+    for layer in layers[: weighted[-trained]]:
+        freeze(layer, batch_norm)
+
+
 def class_row(net: HybridBlock, which: int | str) -> np.ndarray:
     """Return the output layer's weights of one class: float32, shape (1, number of features).
 

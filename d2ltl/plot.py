@@ -14,7 +14,8 @@ from matplotlib.ticker import MaxNLocator
 
 from d2ltl.history import History
 
-MAX_CLASSES_WITH_COUNTS = 12  # more cells than these would hide the numbers in them
+MAX_CLASSES_WITH_COUNTS = 20  # more cells than these would hide the numbers in them
+MAX_CLASSES_WITH_ZEROS = 12  # a table of so many classes is mostly zeros, which only distract
 
 
 def show_images(
@@ -65,7 +66,7 @@ def plot_images(
 
 
 def plot_curves(histories: Mapping[str, Sequence[History]], title: str = "") -> Figure:
-    """Return a figure of loss and accuracy by epoch.
+    """Return a figure of loss and accuracy by epoch: solid on the test images, dashed while training.
 
     Parameters
     ----------
@@ -80,12 +81,16 @@ def plot_curves(histories: Mapping[str, Sequence[History]], title: str = "") -> 
 
 
 def _draw_curves(axes: Sequence[Axes], histories: Mapping[str, Sequence[History]]) -> None:
-    panels = [("training loss", {"loss": "-"}), ("accuracy", {"test_acc": "-", "train_acc": "--"})]
+    panels = [
+        ("loss", {"test": "test_loss", "train": "loss"}),
+        ("accuracy", {"test": "test_acc", "train": "train_acc"}),
+    ]
     for ax, (label, quantities) in zip(axes, panels):
         for i, (name, runs) in enumerate(histories.items()):
-            for quantity, style in quantities.items():
-                curve_name = f"{name}, {quantity.partition('_')[0]}" if len(quantities) > 1 else name
-                _draw_curve(ax, [run.curve(quantity) for run in runs], style, f"C{i}", curve_name)
+            for images, quantity in quantities.items():
+                curves = [run.curve(quantity) for run in runs]
+                if not np.isnan(np.concatenate(curves)).all():  # recorded
+                    _draw_curve(ax, curves, "-" if images == "test" else "--", f"C{i}", f"{name}, {images}")
         ax.set(xlabel="epoch", ylabel=label)
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         ax.grid(alpha=0.3)
@@ -122,11 +127,17 @@ def plot_confusion(matrices: Mapping[str, np.ndarray], classes: Sequence[str], t
         ax.set_xticks(range(len(classes)), classes, rotation=0 if len(classes) == 2 else 90, parse_math=False)
         ax.set_yticks(range(len(classes)), classes if i == 0 else [""] * len(classes), parse_math=False)
         if len(classes) <= MAX_CLASSES_WITH_COUNTS:
-            for (row, column), count in np.ndenumerate(matrix):
-                color = "white" if shares[row, column] > 0.5 else "black"
-                ax.text(column, row, str(count), ha="center", va="center", color=color)
+            _write_counts(ax, matrix, shares)
     figure.suptitle(title, fontsize="medium", parse_math=False)
     return figure
+
+
+def _write_counts(ax: Axes, matrix: np.ndarray, shares: np.ndarray) -> None:
+    size = "medium" if len(matrix) <= MAX_CLASSES_WITH_ZEROS else "x-small"
+    for (row, column), count in np.ndenumerate(matrix):
+        if count or len(matrix) <= MAX_CLASSES_WITH_ZEROS:
+            color = "white" if shares[row, column] > 0.5 else "black"
+            ax.text(column, row, str(count), ha="center", va="center", color=color, fontsize=size)
 
 
 def live_curves(num_epochs: int) -> list[Callable[[History], None]]:

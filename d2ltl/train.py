@@ -20,7 +20,7 @@ from d2ltl import loading, runtime
 from d2ltl.checkpoint import Checkpoint
 from d2ltl.data import load_images
 from d2ltl.errors import CheckpointError, DivergenceError, SettingsError
-from d2ltl.evaluation import accuracy_of, check_devices, move_to, outputs_of, predict_batches, shards_of
+from d2ltl.evaluation import accuracy_of, check_devices, loss_of, move_to, outputs_of, predict_batches, shards_of
 from d2ltl.history import Epoch, History
 from d2ltl.nets import check_input
 
@@ -146,8 +146,8 @@ def fit(
         probabilities, labels = predict_batches(net, test_iter, devices)
         if not np.isfinite(probabilities).all():  # the last step's doing, which no loss has shown yet
             raise _divergence("no longer finite", number, len(train_iter), trainer.learning_rate)
-        test_acc = accuracy_of(probabilities, labels)
-        history.epochs.append(Epoch(number, mean_loss, train_acc, test_acc, seconds, examples / seconds))
+        test_acc, test_loss = accuracy_of(probabilities, labels), loss_of(probabilities, labels)
+        history.epochs.append(Epoch(number, mean_loss, train_acc, test_acc, seconds, examples / seconds, test_loss))
         if checkpoint:
             checkpoint.save(history)
         for callback in callbacks:

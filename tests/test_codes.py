@@ -37,6 +37,7 @@ def test_a_head_becomes_the_output_layer_and_the_features_stay(stripes, source, 
     (epoch,) = history.epochs
     assert epoch.test_acc == pytest.approx(np.mean(predicted == labels))
     assert epoch.train_acc >= 0.9
+    assert epoch.test_loss == pytest.approx(d2ltl.evaluate(net, test, size=32)[0])
     if head == "softmax":
         expected = classifier.predict_proba(d2ltl.extract_codes(net, test, size=32))
         np.testing.assert_allclose(probabilities, expected, rtol=1e-2, atol=1e-4)

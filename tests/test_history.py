@@ -1,3 +1,6 @@
+import json
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,12 +29,24 @@ def test_curves_and_totals():
     assert (History([]).seconds, History([]).examples_per_s) == (0, 0.0)
 
 
+def test_a_loss_that_was_not_recorded_is_no_number():
+    assert [math.isnan(loss) for loss in history().curve("test_loss")] == [True] * 3
+    assert History([], [Epoch(1, 0.5, 0.5, 0.5, 1.0, 1.0, test_loss=0.7)]).curve("test_loss") == [0.7]
+
+
+def test_a_history_of_earlier_versions_is_read():
+    old = json.loads(history().to_json())
+    for epoch in old["epochs"]:
+        del epoch["test_loss"]
+    assert History.from_json(json.dumps(old)) == history()
+
+
 def test_json_gives_the_same_history():
     assert History.from_json(history().to_json()) == history()
 
 
 numbers = st.floats(allow_nan=False)
-epochs = st.builds(Epoch, st.integers(), numbers, numbers, numbers, numbers, numbers)
+epochs = st.builds(Epoch, st.integers(), numbers, numbers, numbers, numbers, numbers, st.none() | numbers)
 
 
 @given(st.builds(History, st.lists(st.text()), st.lists(epochs)))

@@ -1,3 +1,5 @@
+import re
+
 import mxnet as mx
 import numpy as np
 import pytest
@@ -143,6 +145,49 @@ def test_the_first_stages_are_frozen(source, k):
 def test_more_stages_than_there_are_is_an_error(source):
     with pytest.raises(d2ltl.SettingsError, match="k is 6; .* has 5 stages"):
         d2ltl.freeze_stages(d2ltl.finetune_net(2, source), 6)
+
+
+def moved_by_a_step(net):
+    """Return the names of the parameters, without the network's prefix, that one step of training changes."""
+    net.hybridize()
+    net(mx.nd.zeros((1, 3, 32, 32)))
+    before = values(net)
+    train_a_little(net, steps=1)
+    return {name[len(net.prefix) :] for name, value in values(net).items() if not np.array_equal(value, before[name])}
+
+
+def test_of_a_vgg16_the_last_three_layers_are_the_dense_ones():
+    source = zoo.build_net("vgg16", classes=4)
+    source.initialize(mx.init.Xavier())
+    source(mx.nd.zeros((1, 3, 32, 32)))
+    net = d2ltl.finetune_net(3, source)
+    d2ltl.freeze_layers(net, 3)
+    trained = {f"dense{i}_{kind}" for i in range(3) for kind in ("weight", "bias")}
+    assert moved_by_a_step(net) == trained
+    assert len(values(net)) == 2 * 13 + len(trained)
+
+
+@pytest.mark.parametrize(
+    ("trained", "weights"),
+    [
+        (1, {"dense0_weight"}),
+        (3, {"dense0_weight", "stage4_conv3_weight", "stage4_conv4_weight"}),
+    ],
+)
+def test_of_a_resnet_the_last_layers_are_trained(source, trained, weights):
+    net = d2ltl.finetune_net(2, source)
+    d2ltl.freeze_layers(net, trained, batch_norm="fixed")
+    moved = moved_by_a_step(net)
+    assert {name for name in moved if name.endswith("weight")} == weights
+    # Those that follow the first trained layer; with "fixed", the statistics of the others stay too
+    normalised = {re.sub(r"_(gamma|beta|running_\w+)$", "", name) for name in moved if "batchnorm" in name}
+    assert normalised == ({"stage4_batchnorm3", "batchnorm2"} if trained == 3 else set())
+
+
+@pytest.mark.parametrize("trained", [0, 22])
+def test_layers_that_the_network_does_not_have_are_an_error(source, trained):
+    with pytest.raises(d2ltl.SettingsError, match=f"trained is {trained}; .* has 21 layers"):
+        d2ltl.freeze_layers(d2ltl.finetune_net(2, source), trained)
 
 
 def test_the_row_of_a_class_is_that_of_the_books_split(source):

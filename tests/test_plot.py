@@ -33,10 +33,19 @@ def test_curves_show_the_mean_of_the_seeds():
     figure = d2ltl.plot_curves(
         {"finetune": [history([0.7, 0.8]), history([0.9, 1.0])], "scratch": [history([0.5, 0.6])]}
     )
-    _, accuracy = figure.axes
+    loss, accuracy = figure.axes
     lines = {line.get_label(): line.get_ydata().tolist() for line in accuracy.lines}
     assert lines["finetune, test"] == pytest.approx([0.8, 0.9])
     assert lines["scratch, test"] == pytest.approx([0.5, 0.6])
+    assert loss.get_legend_handles_labels()[1] == ["finetune, train", "scratch, train"]
+
+
+def test_the_loss_on_test_images_is_drawn_as_their_accuracy_is():
+    runs = [History(["cpu(0)"], [Epoch(i, 1 / i, 0.5, 0.5, 1.0, 10.0, test_loss=2 / i) for i in (1, 2)])]
+    for ax, test in zip(d2ltl.plot_curves({"net": runs}).axes, ([2, 1], [0.5, 0.5])):
+        lines = {line.get_label(): line for line in ax.lines}
+        assert lines["net, test"].get_ydata().tolist() == test
+        assert (lines["net, test"].get_linestyle(), lines["net, train"].get_linestyle()) == ("-", "--")
 
 
 def test_a_confusion_matrix_shows_its_counts():
@@ -46,8 +55,21 @@ def test_a_confusion_matrix_shows_its_counts():
     assert figure.axes[0].images[0].get_array().tolist() == [[0.8, 0.2], [0.0, 1.0]]
 
 
-def test_many_classes_show_no_counts_and_an_empty_class_no_share():
-    figure = d2ltl.plot_confusion({"finetune": np.zeros((20, 20), dtype=int)}, [str(i) for i in range(20)])
+@pytest.mark.parametrize("classes", [15, 20])
+def test_counts_of_many_classes_fit_their_cells(classes):
+    names = [f"food number {i}" for i in range(classes)]
+    figure = d2ltl.plot_confusion({"finetune": 100 * np.eye(classes, dtype=int)}, names)
+    figure.savefig(io.BytesIO())
+    (ax,) = figure.axes
+    assert len(ax.texts) == classes  # no zeros
+    cell = ax.get_window_extent().width / classes
+    assert max(text.get_window_extent().width for text in ax.texts) < cell
+    for labels, side in ((ax.get_xticklabels(), "width"), (ax.get_yticklabels(), "height")):
+        assert max(getattr(label.get_window_extent(), side) for label in labels) < cell
+
+
+def test_too_many_classes_show_no_counts_and_an_empty_class_no_share():
+    figure = d2ltl.plot_confusion({"finetune": np.zeros((30, 30), dtype=int)}, [str(i) for i in range(30)])
     assert not figure.axes[0].texts
     assert np.all(figure.axes[0].images[0].get_array() == 0)
 

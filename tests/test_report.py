@@ -102,7 +102,8 @@ def test_the_json_is_what_was_measured(tmp_path):
     assert (first["strategy"], first["seed"], first["learning_rate"]) == ("finetune", 0, 0.01)
     assert first["confusion"] == [[9, 1], [2, 8]]
     assert first["history"][0] == {
-        "epoch": 1, "loss": 1.0, "train_acc": 0.8, "test_acc": 0.8, "seconds": 10.0, "examples_per_s": 4.0}  # fmt: skip
+        "epoch": 1, "loss": 1.0, "train_acc": 0.8, "test_acc": 0.8, "seconds": 10.0, "examples_per_s": 4.0,
+        "test_loss": None}  # fmt: skip
 
 
 def test_a_report_replaces_the_one_before(tmp_path):

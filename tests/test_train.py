@@ -17,7 +17,7 @@ def train(stripes, source, **options):
 
 
 def outcome(history):
-    return [(e.loss, e.train_acc, e.test_acc) for e in history.epochs]
+    return [(e.loss, e.train_acc, e.test_loss, e.test_acc) for e in history.epochs]
 
 
 def test_it_learns_and_prints_the_books_two_lines(stripes, source, capsys):
@@ -26,6 +26,13 @@ def test_it_learns_and_prints_the_books_two_lines(stripes, source, capsys):
     assert history.epochs[-1].test_acc >= 0.8
     assert capsys.readouterr().out == f"{history}\n"
     assert history.devices == ["cpu(0)"]
+
+
+def test_the_loss_on_test_images_is_that_of_the_network(stripes, source):
+    net, history = train(stripes, source)
+    loss, accuracy, _ = d2ltl.evaluate(net, stripes / "test", size=32)
+    last = history.epochs[-1]
+    assert (last.test_loss, last.test_acc) == (pytest.approx(loss, rel=1e-5), accuracy)
 
 
 def test_the_history_counts_images_and_time(stripes, source):

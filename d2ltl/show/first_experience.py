@@ -1,0 +1,178 @@
+"""A first experience in small: a new top on a pretrained network, curves, confusions, augmentations, imbalance."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from d2ltl.show.demonstration import Demonstration, Shown
+
+if TYPE_CHECKING:
+    from mxnet.gluon import HybridBlock
+
+    from d2ltl.data import ImageFolder
+    from d2ltl.history import History
+
+    Pair = tuple[ImageFolder, ImageFolder]
+
+TOPIC = "A first experience"
+SIZE, BATCH_SIZE, EPOCHS = 48, 16, 10
+PER_CLASS, TRAINED = 20, 3  # images to train on; layers that are not frozen
+RATES = {"last 3 layers": 0.01, "all layers": 0.01, "from scratch": 0.1}  # the book's
+RATIOS = (1, 20)
+
+
+def few_foods(seed: int) -> Pair:
+    """Return 10 foods, 20 images of each to train on."""
+    import d2ltl
+    from d2ltl.datasets import find_data
+
+    images = d2ltl.load_images(find_data("hotdog-mini"))
+    train, test = (part.relabel(d2ltl.read_labels(part, "food").tolist()) for part in images)
+    return d2ltl.take(train, PER_CLASS, seed), d2ltl.take(test, PER_CLASS, seed)
+
+
+def _train(way: str, data: Pair, seed: int, epochs: int = EPOCHS, **options: Any) -> tuple[HybridBlock, History]:
+    import d2ltl
+    from d2ltl import runtime
+    from d2ltl.trials import quiet
+
+    runtime.reseed(seed)
+    classes = len(data[0].synsets)
+    if way == "from scratch":
+        net = d2ltl.scratch_net(classes)
+    else:
+        net = d2ltl.finetune_net(classes, d2ltl.source_net("resnet18_v2", "tinyimagenet"))
+    if way == "last 3 layers":
+        d2ltl.freeze_layers(net, TRAINED, batch_norm="fixed")
+    with quiet():
+        kept = {"data": data, "size": SIZE, "seed": seed, **options}
+        return net, d2ltl.train_fine_tuning(net, RATES[way], BATCH_SIZE, epochs, **kept)
+
+
+def first_experience(seed: int) -> Shown:
+    """Train the last 3 layers, all of them, and all from scratch, on 20 images of each of 10 foods."""
+    from d2ltl import plot
+
+    data = few_foods(seed)
+    histories = {way: _train(way, data, seed)[1] for way in RATES}
+    accuracies = {way: history.epochs[-1].test_acc for way, history in histories.items()}
+    best = max(accuracies, key=accuracies.__getitem__)
+    numbers = ", ".join(f"{way} {accuracy:.3f}" for way, accuracy in accuracies.items())
+    seconds = ", ".join(f"{history.seconds:.0f}" for history in histories.values())
+    figure = plot.plot_curves({way: [history] for way, history in histories.items()})
+    return Shown(f"{numbers} of 10 foods right (chance 0.1), in {seconds} s of training. Best: {best}.", figure)
+
+
+def curves(seed: int) -> Shown:
+    """Train all layers without augmentation, and look at both losses."""
+    import d2ltl
+    from d2ltl import plot
+
+    _, history = _train("all layers", few_foods(seed), seed, train_augs=d2ltl.test_augs(SIZE))
+    loss, test_loss = history.curve("loss"), history.curve("test_loss")
+    lowest = int(np.argmin(test_loss))
+    rises = test_loss[-1] > 1.02 * test_loss[lowest]
+    verdict = (
+        f"Training loss {loss[0]:.2f} to {loss[-1]:.2f}, test loss {test_loss[0]:.2f} to {test_loss[-1]:.2f}, lowest "
+        f"({test_loss[lowest]:.2f}) after epoch {lowest + 1}: "
+        + ("from there on the network learns its training images by heart." if rises else "more epochs do no harm yet.")
+    )
+    return Shown(verdict, plot.plot_curves({"all layers": [history]}))
+
+
+def confusion(seed: int) -> Shown:
+    """Train the last 3 layers, and look which foods are taken for which."""
+    import d2ltl
+    from d2ltl import plot
+
+    data = few_foods(seed)
+    net, _ = _train("last 3 layers", data, seed)
+    _, accuracy, matrix = d2ltl.evaluate(net, data[1], size=SIZE)
+    wrong = matrix - np.diag(np.diag(matrix))
+    true, taken = np.unravel_index(wrong.argmax(), wrong.shape)
+    names = data[1].synsets
+    verdict = f"{accuracy:.3f} right. Most often, {names[true]} is taken for {names[taken]}: "
+    verdict += f"{matrix[true, taken]} of {matrix[true].sum()}."
+    return Shown(verdict, plot.plot_confusion({"last 3 layers": matrix}, names))
+
+
+def augmentations(seed: int) -> Shown:
+    """Train the last 3 layers with each augmentation alone, and show what each does to one image."""
+    import d2ltl
+    from d2ltl import plot, runtime
+    from d2ltl.augmentations import AUGMENTATIONS
+
+    data = few_foods(seed)
+    ways = {"none": d2ltl.test_augs(SIZE), "the book's crop and flip": d2ltl.train_augs(SIZE)}
+    ways.update({name: d2ltl.train_augs(SIZE, [name], book=False) for name in AUGMENTATIONS})
+    accuracies, groups = {}, {}
+    for name, augs in ways.items():
+        _, history = _train("last 3 layers", data, seed, epochs=EPOCHS // 2, train_augs=augs)
+        accuracies[name] = history.epochs[-1].test_acc
+        runtime.reseed(seed)
+        images = [(augs.on_image(data[0][0][0]).asnumpy(), "") for _ in range(6)]
+        groups[f"{name}: test accuracy {accuracies[name]:.3f}"] = images
+    none = accuracies.pop("none")
+    changes = ", ".join(f"{name} {100 * (accuracy - none):+.1f}" for name, accuracy in accuracies.items())
+    verdict = f"Without augmentation {none:.3f}; with one alone, in points: {changes}."
+    return Shown(verdict, plot.plot_images(groups, num_cols=6, scale=0.8))
+
+
+def imbalance(seed: int) -> Shown:
+    """Measure balanced accuracy with as many hot dogs as other food, and with a twentieth."""
+    from matplotlib.figure import Figure
+
+    import d2ltl
+    from d2ltl.datasets import find_data
+
+    train, test = d2ltl.load_images(find_data("hotdog-mini"))
+    train, test = d2ltl.take(train, 200, seed), d2ltl.take(test, 100, seed)
+    measured: dict[str, list[float]] = {}
+    for ratio in RATIOS:
+        part = d2ltl.imbalanced(train, ratio, rare="hotdog", seed=seed)
+        for way, accuracy in _balanced_accuracies((part, test), seed).items():
+            measured.setdefault(way, []).append(accuracy)
+    figure = Figure(figsize=(6, 3.4), layout="constrained")
+    ax = figure.subplots()
+    for way, values in measured.items():
+        ax.plot(RATIOS, values, "-o", label=way)
+    ax.axhline(0.5, color="grey", linewidth=1, label="always the same answer")
+    ax.set(xscale="log", xlabel="images of other food for each hot dog", ylabel="balanced test accuracy")
+    ax.set_xticks(RATIOS, [f"1:{ratio}" for ratio in RATIOS])
+    ax.minorticks_off()
+    ax.grid(alpha=0.3)
+    ax.legend(fontsize="small")
+    numbers = "; ".join(f"{way} {values[0]:.3f} to {values[-1]:.3f}" for way, values in measured.items())
+    return Shown(f"Balanced accuracy from 1:{RATIOS[0]} to 1:{RATIOS[-1]}: {numbers}.", figure)
+
+
+def _balanced_accuracies(data: Pair, seed: int) -> dict[str, float]:
+    from sklearn.metrics import balanced_accuracy_score
+
+    import d2ltl
+
+    accuracies = {}
+    for way in ("from scratch", "all layers"):
+        net, _ = _train(way, data, seed, epochs=3)
+        probabilities, labels = d2ltl.predict(net, data[1], size=SIZE)
+        accuracies[way] = float(balanced_accuracy_score(labels, probabilities.argmax(axis=1)))
+    source = d2ltl.source_net("resnet18_v2", "tinyimagenet")
+    train, test = (d2ltl.extract_codes(source, part, size=SIZE) for part in data)
+    for kind, weight in (("softmax", None), ("softmax", "balanced"), ("svm", None)):
+        head = d2ltl.linear_head(kind, seed=seed)
+        head[-1].set_params(class_weight=weight)
+        predicted = head.fit(train, data[0].labels).predict(test)
+        name = f"codes, {kind}" + (", weighted" if weight else "")
+        accuracies[name] = float(balanced_accuracy_score(data[1].labels, predicted))
+    return accuracies
+
+
+DEMONSTRATIONS = {
+    "first-experience": Demonstration(TOPIC, "What do 20 images of each of 10 foods teach?", first_experience),
+    "curves": Demonstration(TOPIC, "When does a network learn its images by heart?", curves),
+    "confusion": Demonstration(TOPIC, "Which foods are taken for which?", confusion),
+    "augmentations": Demonstration(TOPIC, "What does each augmentation do, and does it help?", augmentations),
+    "imbalance": Demonstration(TOPIC, "What if one class is rare?", imbalance),
+}
