@@ -111,7 +111,7 @@ def distill(
     hook = student.register_forward_pre_hook(loss.ask_teacher)
     try:
         with warnings.catch_warnings():  # Gluon's: the hook of a block within another would not be called
-            warnings.filterwarnings("ignore", message=".*is being hybridized while still having forward hook")
+            warnings.filterwarnings("ignore", message="(?s).*is being hybridized while")
             return train_fine_tuning(
                 student, learning_rate, batch_size, num_epochs, data=pair, size=size, loss=loss, **options
             )
