@@ -161,10 +161,9 @@ class PatchFeatures(NamedTuple):
         squares = (white**2).sum(axis=1, keepdims=True) - 2 * white @ self.centroids.T + (self.centroids**2).sum(axis=1)
         distances = np.sqrt(squares.clip(0))
         nearness = (distances.mean(axis=1, keepdims=True) - distances).clip(0).reshape(number, side, side, -1)
-        middle = side // 2
-        halves = [part for rows in (nearness[:, :middle], nearness[:, middle:]) for part in
-                  (rows[:, :, :middle], rows[:, :, middle:])]  # fmt: skip
-        return np.concatenate([half.mean(axis=(1, 2)) for half in halves], axis=1)
+        halves = [slice(None, side // 2), slice(side // 2, None)]
+        quarters = [nearness[:, rows, columns].mean(axis=(1, 2)) for rows in halves for columns in halves]
+        return np.concatenate(quarters, axis=1)
 
 
 def _even(patches: np.ndarray) -> np.ndarray:
