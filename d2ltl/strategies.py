@@ -9,12 +9,16 @@ from typing import Any, NamedTuple
 from mxnet.gluon import HybridBlock
 from mxnet.gluon.data.vision import ImageFolderDataset
 
+from d2ltl import runtime
 from d2ltl.codes import train_on_codes
 from d2ltl.history import History
+from d2ltl.methods.distillation import distill
 from d2ltl.nets import finetune_net, freeze, scratch_net
 from d2ltl.train import train_fine_tuning
+from d2ltl.zoo import source_net
 
 BASELINE = "scratch"  # what the gains are measured against
+STUDENT = "mobilenet0.25"
 
 Pair = tuple[ImageFolderDataset, ImageFolderDataset]  # to train, to test
 
@@ -66,10 +70,30 @@ def _untrained_net(classes: int, source: HybridBlock) -> HybridBlock:
     return scratch_net(classes, source.zoo_name)
 
 
+def _student_net(classes: int, _: HybridBlock) -> HybridBlock:
+    return scratch_net(classes, STUDENT)
+
+
+def _distil(net: HybridBlock, images: Pair, settings: dict[str, Any], seed: int, checkpoint: Path | None) -> History:
+    """Fine-tune a teacher as `finetune` does, then train the student."""
+    runtime.reseed(seed)  # so that the teacher is the network that `finetune` trains
+    teacher = finetune_net(len(images[0].synsets), source_net(settings["net"], settings["pretrained"]))
+    kept = checkpoint and checkpoint.with_suffix(".teacher")
+    STRATEGIES["finetune"].train(teacher, images, settings, seed, kept)
+    history = distill(
+        *(net, teacher, settings["lr_scratch"], settings["batch_size"], settings["epochs"]),
+        **{"data": images, "size": settings["size"], "seed": seed, "checkpoint": checkpoint},
+    )
+    if kept:
+        kept.unlink()
+    return history
+
+
 STRATEGIES = {
     "finetune": _by_gradient(finetune_net, "lr_finetune", "pretrained features under a new output layer, all trained"),
     "scratch": _by_gradient(_untrained_net, "lr_scratch", "the same network, untrained"),
     "frozen": _by_gradient(_frozen_net, "lr_finetune", "pretrained features kept, the new output layer trained"),
     "codes-svm": _on_codes("svm", "a linear SVM on the pretrained features' output, computed once"),
     "codes-softmax": _on_codes("softmax", "logistic regression on the pretrained features' output, computed once"),
+    "distilled": Strategy(_student_net, _distil, "lr_scratch", f"an untrained {STUDENT} learns from a fine-tuned net"),
 }

@@ -41,6 +41,7 @@ def train_fine_tuning(
     size: int = 224,
     train_augs: Callable[[Any], Any] | None = None,
     test_augs: Callable[[Any], Any] | None = None,
+    loss: Callable[[Any, Any], Any] | None = None,
     devices: Sequence[mx.Context] | None = None,
     seed: int = 0,
     checkpoint: str | os.PathLike[str] | None = None,
@@ -68,6 +69,8 @@ def train_fine_tuning(
     train_augs, test_augs : callable, optional
         From a uint8 image (height, width, 3) to a float32 array (3, `size`, `size`); by default the book's
         (`d2ltl.train_augs`, `d2ltl.test_augs`).
+    loss : callable, optional
+        From outputs (n, classes) and labels (n,) to what is minimised, shape (n,); by default softmax cross-entropy.
     devices : sequence of Context, optional
         All GPUs, else the CPU.
     seed : int
@@ -103,7 +106,7 @@ def train_fine_tuning(
         net,
         train_iter,
         test_iter,
-        gluon.loss.SoftmaxCrossEntropyLoss(),
+        loss or gluon.loss.SoftmaxCrossEntropyLoss(),
         trainer,
         num_epochs,
         devices,

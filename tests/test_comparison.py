@@ -35,6 +35,7 @@ def test_every_strategy_gets_every_seed(stripes, small_source_file):
         "frozen": 0.002,
         "codes-svm": None,
         "codes-softmax": None,
+        "distilled": 0.02,
     }
     assert comparison.classes == ["across", "upright"]
     assert comparison.images == {"train": 40, "test": 20, "skipped": 0, "split": "its own", "rendered": False}
@@ -83,6 +84,24 @@ def test_resuming_trains_only_what_is_missing(stripes, small_source_file, tmp_pa
     again = compare(stripes, small_source_file, out=tmp_path / "b", seeds=[0, 1], resume=True)
     assert outcome(again) == outcome(whole)
     assert {file.name: file.stat().st_mtime_ns for file in (tmp_path / "b/runs").glob("finetune*")} == kept
+
+
+def interrupt(*_, **__):
+    raise KeyboardInterrupt
+
+
+def test_an_interrupted_student_gets_the_same_teacher(stripes, small_source_file, tmp_path, monkeypatch):
+    options = {"strategies": ["distilled"], "epochs": 1}
+    whole = compare(stripes, small_source_file, out=tmp_path / "whole", **options)
+    kept = sorted(file.name for file in (tmp_path / "whole/runs").iterdir())
+    assert kept == [f"distilled-seed0.{suffix}" for suffix in ("json", "params", "run.json")]
+    with monkeypatch.context() as patch:
+        patch.setattr("d2ltl.strategies.distill", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            compare(stripes, small_source_file, out=tmp_path / "stopped", **options)
+    resumed = compare(stripes, small_source_file, out=tmp_path / "stopped", resume=True, **options)
+    assert outcome(resumed) == outcome(whole)
+    assert sorted(file.name for file in (tmp_path / "stopped/runs").iterdir()) == kept
 
 
 def test_a_run_survives_json(stripes, small_source_file):

@@ -1,0 +1,139 @@
+"""What chapter 6 shows of images without labels and of teachers, in small."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from d2ltl.show.demonstration import Demonstration, Shown
+
+if TYPE_CHECKING:
+    from d2ltl.data import ImageFolder
+
+TOPIC = "Beyond fine-tuning"
+SIZE = 48  # pixels
+PER_CLASS = (2, 5, 10, 20)  # labelled digits
+FOODS, FEW = ("banana", "doughnut", "fried-egg", "pretzel"), 10  # to be sorted, images of each
+BATCH_SIZE, TEACHER_EPOCHS, STUDENT_EPOCHS = 32, 3, 6
+
+
+def self_taught(seed: int) -> Shown:
+    """Learn features from the digits 5 to 9 without labels, then classify 0 to 4 with few labels."""
+    from matplotlib.figure import Figure
+
+    from d2ltl.data import load_images
+    from d2ltl.datasets import find_data
+    from d2ltl.methods.self_taught import train_self_taught
+
+    train, test = load_images(find_data("digits"))
+    unlabelled = _digits(train, "56789")
+    labelled = _digits(train, "01234"), _digits(test, "01234")
+    taught = train_self_taught(unlabelled, labelled, PER_CLASS, num_features=100, size=8, patch=4, seed=seed)
+    figure = Figure(figsize=(6, 3.4), layout="constrained")
+    ax = figure.subplots()
+    for name, accuracies in taught.accuracy.items():
+        ax.plot(PER_CLASS, accuracies, "-o", label={"features": "self-taught features"}.get(name, name))
+    ax.set(xlabel="labelled images of each digit, 0 to 4", ylabel="test accuracy")
+    ax.grid(alpha=0.3)
+    ax.legend()
+    table = zip(PER_CLASS, taught.accuracy["pixels"], taught.accuracy["features"])
+    numbers = "; ".join(f"{n} of each: pixels {pixels:.3f}, features {features:.3f}" for n, pixels, features in table)
+    gain = np.mean(taught.accuracy["features"]) - np.mean(taught.accuracy["pixels"])
+    verdict = f"{len(unlabelled)} digits from 5 to 9 without labels, few from 0 to 4 with. {numbers}."
+    return Shown(f"{verdict} Self-taught features {'gain' if gain > 0 else 'lose'} {abs(gain):.3f} on average.", figure)
+
+
+def _digits(images: ImageFolder, wanted: str) -> ImageFolder:
+    names = [images.synsets[label] for label in images.labels]
+    return images.relabel([name if name in wanted else None for name in names])
+
+
+def self_taught_clustering(seed: int) -> Shown:
+    """Sort a few foods that nobody named, with the help of many images of other foods."""
+    from matplotlib.figure import Figure
+
+    import d2ltl
+    from d2ltl.datasets import find_data
+    from d2ltl.methods.clustering import agreement, cluster_with_help
+    from d2ltl.methods.self_taught import read_pixels
+    from d2ltl.subsets import take
+
+    train, _ = d2ltl.load_images(find_data("hotdog-mini"))
+    food = d2ltl.read_labels(train, "food")
+    few = take(train.relabel([name if name in FOODS else None for name in food]), FEW, seed)
+    many = train.relabel([name if name not in FOODS else None for name in food])
+    source = d2ltl.source_net("resnet18_v2", "tinyimagenet")
+    codes = {id(part): d2ltl.extract_codes(source, part, size=SIZE) for part in (few, many)}
+
+    def describe(images: ImageFolder) -> np.ndarray:
+        return codes[id(images)]
+
+    ways = {
+        "pixels, K-means": _kmeans(read_pixels(few, 16).reshape(len(few), -1), seed),
+        "CNN codes, K-means": _kmeans(describe(few), seed),
+        "codes, co-clustered alone": cluster_with_help(few, None, len(FOODS), describe=describe, seed=seed),
+        f"… with {len(many)} other images": cluster_with_help(few, many, len(FOODS), describe=describe, seed=seed),
+    }
+    found = {way: agreement(clusters, few.labels) for way, clusters in ways.items()}
+    figure = Figure(figsize=(6.5, 2.6), layout="constrained")
+    ax = figure.subplots()
+    for shift, (index, name) in enumerate([(0, "NMI"), (1, "adjusted Rand index")]):
+        values = [pair[index] for pair in found.values()]
+        ax.bar_label(ax.barh(np.arange(4) + 0.4 * shift, values, 0.38, label=name), fmt="%.2f", padding=3)
+    ax.set_yticks(np.arange(4) + 0.2, [*found])
+    ax.invert_yaxis()
+    ax.set(xlim=(0, 1.1), xlabel="agreement with the true foods")
+    ax.legend()
+    alone, helped = [*found.values()][2:]
+    numbers = ", ".join(f"{way} {nmi:.2f}" for way, (nmi, _) in found.items())
+    effect = "helped" if helped[0] > alone[0] else "did not help"
+    return Shown(f"NMI of {len(few)} images of {len(FOODS)} foods: {numbers}. The others {effect}.", figure)
+
+
+def _kmeans(features: np.ndarray, seed: int) -> np.ndarray:
+    from sklearn.cluster import KMeans
+
+    return np.asarray(KMeans(len(FOODS), n_init=10, random_state=seed).fit_predict(features))
+
+
+def distillation(seed: int) -> Shown:
+    """Train a small network alone, and as the student of a fine-tuned one."""
+    import d2ltl
+    from d2ltl import plot
+    from d2ltl.datasets import find_data
+    from d2ltl.methods.distillation import distill, weigh
+    from d2ltl.trials import quiet
+
+    data = d2ltl.load_images(find_data("hotdog-mini"))
+    options = {"batch_size": BATCH_SIZE, "data": data, "size": SIZE, "seed": seed}
+    d2ltl.runtime.reseed(seed)
+    teacher = d2ltl.finetune_net(2, d2ltl.source_net("resnet18_v2", "tinyimagenet"))
+    alone, student = (d2ltl.scratch_net(2, "mobilenet0.25") for _ in range(2))
+    with quiet():
+        d2ltl.train_fine_tuning(teacher, 0.01, num_epochs=TEACHER_EPOCHS, **options)
+        histories = {
+            "student alone": [d2ltl.train_fine_tuning(alone, 0.1, num_epochs=STUDENT_EPOCHS, **options)],
+            "distilled": [distill(student, teacher, 0.1, num_epochs=STUDENT_EPOCHS, **options)],
+        }
+    nets = {"teacher": teacher, "student alone": alone, "distilled": student}
+    weighed = {name: weigh(net, data[1], size=SIZE) for name, net in nets.items()}
+    numbers = "; ".join(
+        f"{name} {found.accuracy:.3f}, {found.megabytes:.1f} MB, {found.images_per_s:.0f} images/s"
+        for name, found in weighed.items()
+    )
+    gain = weighed["distilled"].accuracy - weighed["student alone"].accuracy
+    effect = f"gains {gain:.3f}" if gain > 0 else f"loses {-gain:.3f}"
+    return Shown(f"Test accuracy, size, speed: {numbers}. The student {effect} by its teacher.",
+                 plot.plot_curves(histories))  # fmt: skip
+
+
+DEMONSTRATIONS = {
+    "self-taught": Demonstration(
+        TOPIC, "What are images without labels worth, if they show other things?", self_taught
+    ),
+    "self-taught-clustering": Demonstration(
+        TOPIC, "Do many other images help to sort a few without labels?", self_taught_clustering
+    ),
+    "distillation": Demonstration(TOPIC, "Does a small network learn more from a large one?", distillation),
+}
