@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import time
+from collections.abc import Iterable
 from typing import Any
 
+import mxnet as mx
 import numpy as np
 from mxnet import gluon
 from mxnet.gluon.data.vision import ImageFolderDataset
@@ -16,18 +19,19 @@ from sklearn.svm import LinearSVC
 
 from d2ltl.data import load_images, to_mx
 from d2ltl.errors import NetworkError, SettingsError
-from d2ltl.evaluation import Images, accuracy_of, loss_of, outputs_of, predict, run_on_images
+from d2ltl.evaluation import Images, accuracy_of, loss_of, predict, run_on_images
 from d2ltl.history import Epoch, History
+from d2ltl.nets import first_stages, stages
 
 STRENGTH = 0.01  # scikit-learn's C, the inverse of the regularisation, for standardised codes
 
 
-def extract_codes(net: gluon.HybridBlock, data: Images, **options: Any) -> np.ndarray:
-    """Return the CNN codes of images: the output of `net.features`, float32, shape (N, channels).
+def extract_codes(net: gluon.HybridBlock, data: Images, stage: int | None = None, **options: Any) -> np.ndarray:
+    """Return the CNN codes of images: the output of `net.features`, or of one of its stages, float32 (N, channels).
 
     The network is used as a fixed feature extractor (Sharif Razavian et al. 2014, *CNN Features off-the-shelf*): in
-    evaluation mode, on whole images without augmentation, each image once. Where the features end in a map
-    (SqueezeNet), its mean over height and width is taken.
+    evaluation mode, on whole images without augmentation, each image once. Where the layers end in a map (SqueezeNet,
+    all stages but the last), its mean over height and width is taken.
 
     Parameters
     ----------
@@ -36,15 +40,47 @@ def extract_codes(net: gluon.HybridBlock, data: Images, **options: Any) -> np.nd
     data : path or ImageFolder
         A folder with one folder per class, or one part of the pair that `load_images` returns; its ``labels`` belong
         to the rows.
+    stage : int, optional
+        After which of the network's stages (`d2ltl.nets.stages`), counted from 1, to take the codes; by default after
+        all of them. Early stages know edges and textures of any image, late ones what the source set is about.
     **options
         ``size``, ``batch_size``, ``test_augs``, ``devices``: those of `predict`.
+
+    Raises
+    ------
+    SettingsError
+        If the network has no such stage.
     """
+    if stage is not None and stage < 1:
+        raise SettingsError(f"stage is {stage}; the first is 1.")
+    layers = [net.features] if stage is None else first_stages(net, stage)
+    return run_on_images(net, lambda X: _mean_of_map(_run(layers, X)), data, **options)[0]
 
-    def codes_of(X: Any) -> Any:
-        features = outputs_of(net.features, X)
-        return features.mean(axis=(2, 3)) if features.ndim == 4 else features
 
-    return run_on_images(net, codes_of, data, **options)[0]
+def codes_by_stage(net: gluon.HybridBlock, data: Images, **options: Any) -> list[np.ndarray]:
+    """Return the CNN codes of images after each stage, first to last: `extract_codes` of all stages in one pass."""
+    groups = stages(net)
+    channels: list[int] = []
+
+    def all_codes_of(X: Any) -> Any:
+        codes = []
+        for layers in groups:
+            X = _run(layers, X)
+            codes.append(_mean_of_map(X))
+        channels[:] = [part.shape[1] for part in codes]
+        return mx.np.concatenate(codes, axis=1) if mx.util.is_np_array() else mx.nd.concat(*codes, dim=1)
+
+    together = run_on_images(net, all_codes_of, data, **options)[0]
+    return np.split(together, np.cumsum(channels)[:-1], axis=1)
+
+
+def _run(layers: Iterable[gluon.Block], X: Any) -> Any:
+    return functools.reduce(lambda x, layer: layer(x), layers, X)
+
+
+def _mean_of_map(features: Any) -> Any:
+    features = features.astype("float32", copy=False)
+    return features.mean(axis=(2, 3)) if features.ndim == 4 else features
 
 
 def linear_head(kind: str = "svm", C: float = STRENGTH, seed: int = 0) -> Pipeline:

@@ -18,10 +18,10 @@ from d2ltl.datasets import RENDERED, data_at_hand, defaults_of, find_data
 from d2ltl.errors import SettingsError
 from d2ltl.evaluation import confusion_matrix, predict
 from d2ltl.gains import Gain, measure_gains
-from d2ltl.nets import check_input, scratch_net
+from d2ltl.nets import check_input
 from d2ltl.precision import precision
 from d2ltl.runs import Run, RunFolder
-from d2ltl.strategies import BASELINE, STRATEGIES
+from d2ltl.strategies import BASELINE, find_strategy
 from d2ltl.zoo import source_net, weights_at_hand
 
 logger = logging.getLogger(__name__)
@@ -126,7 +126,7 @@ def run_comparison(
         (`d2ltl.datasets`).
     seeds : sequence of int
     strategies : sequence of str
-        Keys of `STRATEGIES`.
+        Names that `d2ltl.strategies.find_strategy` knows: those of its table, and ``freeze-K``.
     skip_unreadable : bool
         Leave out images that cannot be read.
     out : path, optional
@@ -161,7 +161,10 @@ def run_comparison(
     _check(settings)
     images = load_images(find_data(data), skip_unreadable=skip_unreadable)
     source = source_net(net, settings["pretrained"])
-    check_input(scratch_net(len(images[0].synsets), net), settings["size"], len(images[0].synsets))
+    for name in strategies:  # what cannot be made, or cannot run, is refused before anything is trained
+        check_input(
+            find_strategy(name).make_net(len(images[0].synsets), source), settings["size"], len(images[0].synsets)
+        )
     folder = None if out is None else RunFolder.claim(out, settings, resume)
     return Comparison(
         settings=settings,
@@ -187,8 +190,8 @@ def _check(settings: dict[str, Any]) -> None:
     for name in ("seeds", "strategies"):
         if not settings[name] or len(set(settings[name])) < len(settings[name]):
             raise SettingsError(f"{name} is {settings[name]}; give at least one, and each once.")
-    if unknown := set(settings["strategies"]) - set(STRATEGIES):
-        raise SettingsError(f"There is no strategy {min(unknown)!r}; choose from {', '.join(STRATEGIES)}.")
+    for name in settings["strategies"]:
+        find_strategy(name)
     for name in ("size", "epochs", "batch_size", "lr_finetune", "lr_scratch"):
         if not 0 < settings[name] < math.inf:
             raise SettingsError(f"{name} is {settings[name]}; it must be above 0 and finite.")
@@ -208,7 +211,7 @@ def _run(
     if folder and (done := folder.load(strategy, seed)):
         logger.info("%s, seed %d, done already:\n%s", strategy, seed, done.history)
         return done
-    make_net, train, rate_name, _ = STRATEGIES[strategy]
+    make_net, train, rate_name, _ = find_strategy(strategy)
     learning_rate = settings[rate_name] if rate_name else None
     logger.info("%s, seed %d%s:", strategy, seed, f", learning rate {learning_rate:g}" if learning_rate else "")
     runtime.reseed(seed)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 import mxnet as mx
 import numpy as np
 from mxnet import init
@@ -100,17 +102,26 @@ def stages(net: HybridBlock) -> list[list[Block]]:
         If the active array interface cannot run the network.
     """
     groups: list[list[Block]] = []
-    shape: tuple[int, ...] = ()
+    before: tuple[int, ...] = ()
     size = 224 if _output_shape(_symbol(net), 224) else 299  # Inception's
-    x = _input_symbol()
-    for layer in net.features:
-        x = layer(x)
-        before, shape = shape, _output_shape(x, size) or ()
+    for layer, shape in output_shapes(net.features, size):
         if groups and shape[2:] == before[2:] and not (len(shape) == 2 and _has_weights([layer])):
             groups[-1].append(layer)
         else:
             groups.append([layer])
+        before = shape
     return _merge_weightless(groups)
+
+
+def output_shapes(layers: Iterable[Block], size: int) -> Iterator[tuple[Block, tuple[int, ...]]]:
+    """Yield each of some layers, run one after the other, with the shape of what it makes of one image.
+
+    The image has `size` × `size` pixels. The shape is empty where the layer cannot run on what the last one gives.
+    """
+    x = _input_symbol()
+    for layer in layers:
+        x = layer(x)
+        yield layer, _output_shape(x, size) or ()
 
 
 def _merge_weightless(groups: list[list[Block]]) -> list[list[Block]]:
@@ -133,12 +144,35 @@ def freeze_stages(net: HybridBlock, k: int, batch_norm: str = "book") -> None:
     With small target sets the early, general layers are kept (Yosinski et al. 2014, *How transferable are features
     in deep neural networks?*). `batch_norm` is that of `freeze`.
     """
+    for layer in first_stages(net, k):
+        freeze(layer, batch_norm)
+
+
+def reinitialize_stages(net: HybridBlock, k: int, lr_mult: float = 10) -> None:
+    """Keep the first `k` of the network's `stages` as they are, and Xavier-initialise all layers after them.
+
+    The counterpart of `freeze_stages` in the experiment of Yosinski et al. (2014): what the first stages bring is
+    transferred, what the later ones learned is forgotten. None are frozen. The new layers, the output among them,
+    learn at `lr_mult` times the learning rate, as the output of `finetune_net` does.
+    """
+    kept = first_stages(net, k)
+    for layer in [layer for layer in net.features if layer not in kept] + [net.output]:
+        layer.initialize(init.Xavier(), force_reinit=True)
+        layer.collect_params().setattr("lr_mult", lr_mult)
+
+
+def first_stages(net: HybridBlock, k: int) -> list[Block]:
+    """Return the layers of the first `k` of the network's `stages`.
+
+    Raises
+    ------
+    SettingsError
+        If it has fewer.
+    """
     groups = stages(net)
     if not 0 <= k <= len(groups):
-        raise SettingsError(f"k is {k}; {net.name} has {len(groups)} stages.")
-    for group in groups[:k]:
-        for layer in group:
-            freeze(layer, batch_norm)
+        raise SettingsError(f"{net.name} has {len(groups)} stages; {k} of them cannot be taken.")
+    return [layer for group in groups[:k] for layer in group]
 
 
 def freeze_layers(net: HybridBlock, trained: int = 3, batch_norm: str = "book") -> None:

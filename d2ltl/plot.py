@@ -65,6 +65,41 @@ def plot_images(
     return figure
 
 
+def plot_heat_maps(
+    imgs: Sequence[np.ndarray], maps: Sequence[np.ndarray], size: int, titles: Sequence[str] = (), scale: float = 2.4
+) -> Figure:
+    """Return a figure of images, and below each of them the same image under its map of probabilities.
+
+    Parameters
+    ----------
+    imgs : sequence of uint8 arrays (height, width, 3)
+    maps : sequence of arrays
+        From `heat_map`.
+    size : int
+        Side of the window that each value of a map is about, in pixels.
+    titles : sequence of str
+    scale : float
+        Width and height of one image, in inches.
+    """
+    figure = Figure(figsize=(len(imgs) * scale + 0.6, 2 * scale + 0.3), layout="constrained")
+    axes = figure.subplots(2, len(imgs), squeeze=False)
+    _draw_images(axes[0], imgs, titles)
+    _draw_images(axes[1], imgs, None)
+    for ax, img, values in zip(axes[1], imgs, maps):
+        bottom, top = _span(img.shape[0], values.shape[0], size)
+        left, right = _span(img.shape[1], values.shape[1], size)
+        shown = ax.imshow(values, "inferno", vmin=0, vmax=1, alpha=0.6, extent=(left, right, top, bottom))
+        ax.set(xlim=(0, img.shape[1]), ylim=(img.shape[0], 0))
+    figure.colorbar(shown, ax=axes[1], label="probability")
+    return figure
+
+
+def _span(pixels: int, values: int, size: int) -> tuple[float, float]:
+    """Return where a row of values begins and ends, each drawn about the centre of its window."""
+    step = (pixels - size) / (values - 1) if values > 1 else size
+    return (size - step) / 2, pixels - (size - step) / 2
+
+
 def plot_curves(histories: Mapping[str, Sequence[History]], title: str = "") -> Figure:
     """Return a figure of loss and accuracy by epoch: solid on the test images, dashed while training.
 

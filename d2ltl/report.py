@@ -19,7 +19,7 @@ from d2ltl.gains import Gain
 from d2ltl.plot import plot_confusion, plot_curves, plot_images
 from d2ltl.replacing import replacing
 from d2ltl.runs import Run
-from d2ltl.strategies import BASELINE, STRATEGIES
+from d2ltl.strategies import BASELINE, find_strategy
 
 COLUMNS = ["strategy", "lr", "loss", "train acc", "test acc", "of each seed", "seconds", "examples/s"]
 DPI = 110
@@ -151,7 +151,7 @@ def _page(comparison: Comparison, pictures: dict[str, bytes]) -> str:
         "comparison": comparison,
         "data": _data(comparison),
         "weights": _weights(comparison),
-        "strategies": {name: STRATEGIES[name].description for name in comparison.strategies},
+        "strategies": {name: find_strategy(name).description for name in comparison.strategies},
         "columns": COLUMNS,
         "rows": table_rows(comparison),
         "reading": reading(comparison),

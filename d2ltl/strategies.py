@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,9 +13,10 @@ from mxnet.gluon.data.vision import ImageFolderDataset
 
 from d2ltl import runtime
 from d2ltl.codes import train_on_codes
+from d2ltl.errors import SettingsError
 from d2ltl.history import History
 from d2ltl.methods.distillation import distill
-from d2ltl.nets import finetune_net, freeze, scratch_net
+from d2ltl.nets import finetune_net, freeze, freeze_stages, scratch_net
 from d2ltl.train import train_fine_tuning
 from d2ltl.zoo import source_net
 
@@ -66,6 +69,12 @@ def _frozen_net(classes: int, source: HybridBlock) -> HybridBlock:
     return net
 
 
+def _partly_frozen_net(classes: int, source: HybridBlock, k: int) -> HybridBlock:
+    net = finetune_net(classes, source)
+    freeze_stages(net, k)
+    return net
+
+
 def _untrained_net(classes: int, source: HybridBlock) -> HybridBlock:
     return scratch_net(classes, source.zoo_name)
 
@@ -97,3 +106,20 @@ STRATEGIES = {
     "codes-softmax": _on_codes("softmax", "logistic regression on the pretrained features' output, computed once"),
     "distilled": Strategy(_student_net, _distil, "lr_scratch", f"an untrained {STUDENT} learns from a fine-tuned net"),
 }
+
+
+def find_strategy(name: str) -> Strategy:
+    """Return a strategy: one of `STRATEGIES`, or ``freeze-K``, which keeps the first K of the network's stages.
+
+    Raises
+    ------
+    SettingsError
+        If there is no such strategy.
+    """
+    if name in STRATEGIES:
+        return STRATEGIES[name]
+    if freeze_k := re.fullmatch(r"freeze-([1-9][0-9]*)", name):
+        make_net = partial(_partly_frozen_net, k=int(freeze_k[1]))
+        return _by_gradient(make_net, "lr_finetune", f"the first {freeze_k[1]} stages kept, the rest fine-tuned")
+    choice = f"{', '.join(STRATEGIES)}, or freeze-1, freeze-2, … to keep so many stages"
+    raise SettingsError(f"There is no strategy {name!r}; choose from {choice}.")

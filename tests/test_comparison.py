@@ -2,12 +2,14 @@ import hashlib
 import json
 import shutil
 
+import numpy as np
 import pytest
 from conftest import write_images
 
 import d2ltl
 import data_hub
 from d2ltl import datasets
+from d2ltl.nets import stages
 from d2ltl.runs import Run
 from d2ltl.strategies import STRATEGIES
 
@@ -56,6 +58,23 @@ def test_a_gain_is_the_difference_of_the_curves(stripes, small_source_file):
     comparison = compare(stripes, small_source_file)
     finetune, scratch = (comparison.of(name)[0].history.curve("test_acc") for name in ("finetune", "scratch"))
     assert comparison.gains["finetune"]["start"].mean == pytest.approx(finetune[0] - scratch[0])
+
+
+def test_stages_may_be_kept(stripes, small_source_file, tmp_path):
+    comparison = compare(stripes, small_source_file, strategies=["freeze-2"], epochs=1, out=tmp_path / "out")
+    assert comparison.strategies == ["freeze-2"]
+    assert comparison.runs[0].learning_rate == SETTINGS["lr_finetune"]
+    source, trained = (
+        d2ltl.source_net("mobilenet0.25", file)
+        for file in (small_source_file, tmp_path / "out/runs/freeze-2-seed0.params")
+    )
+    for i, (before, after) in enumerate(zip(stages(source), stages(trained))):
+        pairs = [
+            (p.data().asnumpy(), q.data().asnumpy())
+            for layer, other in zip(before, after)
+            for p, q in zip(layer.collect_params().values(), other.collect_params().values())
+        ]
+        assert all(np.array_equal(*pair) for pair in pairs) == (i < 2)
 
 
 def test_without_scratch_there_are_no_gains(stripes, small_source_file):
@@ -138,6 +157,8 @@ def test_a_folder_of_something_else_is_left_alone(stripes, small_source_file, tm
         ({"seeds": [1, 1]}, "each once"),
         ({"seeds": [-1]}, "seed is -1"),
         ({"strategies": ["finetune", "magic"]}, "no strategy 'magic'; choose from finetune"),
+        ({"strategies": ["freeze-0"]}, "no strategy 'freeze-0'; .* freeze-1, freeze-2"),
+        ({"strategies": ["finetune", "freeze-9"]}, "has . stages; 9 of them"),
         ({"net": "resnet19"}, "resnet19"),
         ({"data": "nowhere"}, "nowhere is not a folder"),
     ],

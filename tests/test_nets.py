@@ -142,8 +142,25 @@ def test_the_first_stages_are_frozen(source, k):
     assert net.output.weight.grad_req == "write"
 
 
+@pytest.mark.parametrize("k", [0, 2, 5])
+def test_what_follows_the_kept_stages_is_initialised_anew(source, k):
+    net = d2ltl.finetune_net(2, source)
+    before = values(net)
+    d2ltl.reinitialize_stages(net, k)
+    after = values(net)
+    for i, group in enumerate([*nets.stages(net), [net.output]]):
+        weights = {p for layer in group for p in layer.collect_params().values() if p.name.endswith("weight")}
+        assert {np.array_equal(before[p.name], after[p.name]) for p in weights} == {i < k}
+        assert {p.lr_mult for p in weights} == {1 if i < k else 10}
+    assert all(np.array_equal(a, b) for a, b in zip(values(source).values(), before.values()) if a.shape == b.shape)
+    train_a_little(net)
+    assert all(np.isfinite(value).all() for value in values(net).values())
+
+
 def test_more_stages_than_there_are_is_an_error(source):
-    with pytest.raises(d2ltl.SettingsError, match="k is 6; .* has 5 stages"):
+    with pytest.raises(d2ltl.SettingsError, match="has 5 stages; 6 of them"):
+        d2ltl.reinitialize_stages(d2ltl.finetune_net(2, source), 6)
+    with pytest.raises(d2ltl.SettingsError, match="has 5 stages; 6 of them"):
         d2ltl.freeze_stages(d2ltl.finetune_net(2, source), 6)
 
 

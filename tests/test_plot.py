@@ -48,6 +48,17 @@ def test_the_loss_on_test_images_is_drawn_as_their_accuracy_is():
         assert (lines["net, test"].get_linestyle(), lines["net, train"].get_linestyle()) == ("-", "--")
 
 
+def test_a_heat_map_lies_over_its_image_where_its_windows_are():
+    values = np.linspace(0, 1, 15).reshape(3, 5)  # windows of 64 pixels, one every 32
+    figure = d2ltl.plot_heat_maps([np.zeros((128, 192, 3), np.uint8)] * 2, [values, values[:1, :1]], 64, ["a", "b"])
+    plain, other, under_map, under_one = figure.axes[:4]
+    assert (plain.get_title(), other.get_title()) == ("a", "b")
+    assert under_map.images[1].get_extent() == [16, 176, 112, 16]
+    assert np.array_equal(under_map.images[1].get_array(), values)
+    assert under_one.images[1].get_extent()[0] == 0
+    assert under_map.get_xlim() == (0, 192)
+
+
 def test_a_confusion_matrix_shows_its_counts():
     figure = d2ltl.plot_confusion({"finetune": np.array([[8, 2], [0, 10]])}, ["a", "50%$_$"])  # no formula
     figure.savefig(io.BytesIO())

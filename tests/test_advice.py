@@ -1,0 +1,130 @@
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from conftest import write_images
+
+import d2ltl
+from d2ltl import advice
+from d2ltl.advice import Advice, Fit
+from d2ltl.advice_command import main
+
+
+def fit(*by_stage, untrained=(0.5, 0.6), source="a", log_me=0.0, leep=-0.5):
+    return Fit(source, 32, list(by_stage), list(untrained), log_me, leep)
+
+
+@pytest.mark.parametrize(
+    ("images", "by_stage", "scratch", "way"),
+    [
+        (100, [0.7, 0.9], 0.6, "codes"),
+        (2000, [0.7, 0.9], 0.6, "finetune"),
+        (100, [0.9, 0.65], 0.6, "codes of a stage"),
+        (2000, [0.9, 0.5], 0.6, "train all"),
+        (2000, [0.9, 0.7], 0.95, "scratch"),
+        (100, [0.6, 0.9], 0.89, "scratch"),
+    ],
+)
+def test_the_four_ways(images, by_stage, scratch, way):
+    advised = Advice(images, 2, [fit(*by_stage)], scratch)
+    assert advised.way == way
+    assert f"{images} images of 2 classes" in str(advised)
+    assert "Advice: " in str(advised)
+
+
+def test_what_was_learned_is_the_share_of_errors_avoided():
+    assert fit(0.9, 0.8, untrained=(0.4, 0.6)).learned == pytest.approx(0.5)
+    assert fit(0.9, 0.5, untrained=(0.4, 0.6)).learned == pytest.approx(-0.25)
+    assert fit(1.0, 1.0, untrained=(0.4, 1.0)).learned == 0
+
+
+def test_it_says_why():
+    text = str(Advice(60, 3, [fit(0.5, 0.8, 0.62, source="b", leep=-0.9), fit(0.5, 0.6, 0.7)], 0.5))
+    for words in ("20 of each", "few (", "b suits best. LEEP would choose another", "random weights", "0.600",
+                  "avoids 5%", "unlike", "0.500, 0.800, 0.620", "needed", "the codes of stage 2 of b"):  # fmt: skip
+        assert words in text, words
+
+
+@pytest.fixture(scope="module")
+def advised(stripes, small_source_file):
+    return d2ltl.advise(stripes, {"small": d2ltl.source_net("mobilenet0.25", small_source_file)}, size=32)
+
+
+def test_it_measures_the_training_images(advised):
+    assert (advised.images, advised.classes) == (40, 2)
+    (fit,) = advised.fits
+    assert fit.source == "small"
+    assert len(fit.by_stage) == 6
+    assert all(0 <= accuracy <= 1 for accuracy in [*fit.by_stage, *fit.untrained, advised.scratch])
+    assert fit.accuracy > 0.7  # the classes differ in colour, which random codes tell too
+    assert np.isfinite(fit.log_me)
+    assert -np.log(2) <= fit.leep <= 0
+    assert advised.few
+
+
+def test_one_seed_gives_one_advice(advised, stripes, small_source_file):
+    images = d2ltl.load_images(stripes)[0]
+    again = d2ltl.advise(images, {"small": d2ltl.source_net("mobilenet0.25", small_source_file)}, size=32)
+    assert again == advised
+
+
+def test_the_source_that_knows_the_images_suits_best(stripes, source):
+    """A network trained on the very images, and one with random weights."""
+    known = d2ltl.finetune_net(2, source)
+    d2ltl.train_fine_tuning(known, 0.01, 10, 4, data=stripes, size=32)
+    fits = d2ltl.advise(stripes, {"random": d2ltl.finetune_net(7, source), "known": known}, size=32).fits
+    by_name = {fit.source: fit for fit in fits}
+    assert by_name["known"].leep > by_name["random"].leep
+    assert by_name["known"].log_me > by_name["random"].log_me
+    assert fits[0].accuracy >= fits[1].accuracy
+
+
+def test_of_many_images_a_share_of_each_class_is_looked_at(stripes, monkeypatch):
+    monkeypatch.setattr(advice, "MEASURED", 10)
+    images = d2ltl.load_images(stripes)[0].subset(range(30))  # 20 and 10
+    assert np.bincount(advice._sample(images, 0).labels).tolist() == [6, 4]
+
+
+def test_what_cannot_be_advised_on_is_refused(tmp_path, stripes):
+    write_images(tmp_path, 4)  # one of each is to test
+    with pytest.raises(d2ltl.ImageFolderError, match="3 images of across to train; advice needs 4"):
+        d2ltl.advise(tmp_path, size=32)
+    with pytest.raises(d2ltl.SettingsError, match="at least one source"):
+        d2ltl.advise(stripes, {}, size=32)
+
+
+def test_the_command_prints_the_advice(stripes, small_source_file, capsys):
+    assert main([str(stripes), "--sources", f"mobilenet0.25:{small_source_file}", "--size", "32"]) == 0
+    printed = capsys.readouterr().out
+    assert "40 images of 2 classes, 20 of each" in printed
+    assert "Advice: " in printed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [(["nowhere"], "nowhere is not a folder"), (["hotdog-mini", "--sources", "resnet18_v2:no.params"], "no.params")],
+)
+def test_mistakes_end_with_status_2_and_one_line(arguments, problem, capsys):
+    assert main(arguments) == 2
+    error = capsys.readouterr().err
+    assert problem in error
+    assert error.count("\n") == 1
+
+
+def test_a_source_without_weights_is_refused(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["hotdog-mini", "--sources", "resnet18_v2"])
+    assert stop.value.code == 2
+    assert "resnet18_v2 is not NET:WEIGHTS" in capsys.readouterr().err
+
+
+def test_help_is_quick_and_teaches():
+    begin = time.perf_counter()
+    result = subprocess.run([sys.executable, "-m", "d2ltl.advice", "--help"], capture_output=True, text=True)
+    assert time.perf_counter() - begin < 2  # MXNet alone would take as long to load
+    assert result.returncode == 0
+    text = " ".join(result.stdout.split())
+    for word in ("--sources", "few images", "examples:", "default: 224, 64 with"):
+        assert word in text
