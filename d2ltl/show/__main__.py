@@ -10,10 +10,11 @@ from pathlib import Path
 
 from d2ltl.errors import D2LTLError
 from d2ltl.replacing import replacing
-from d2ltl.show import chapter
+from d2ltl.show import beyond_labels, chapter
 
 DEMONSTRATIONS = {
     **chapter.DEMONSTRATIONS,
+    **beyond_labels.DEMONSTRATIONS,
 }
 
 
