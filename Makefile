@@ -13,8 +13,8 @@ help:  ## list these commands
 compare: $(VENV)/core  ## fine-tune and train from scratch, side by side; make compare ARGS='--help' explains
 	$(BIN)/python -m d2ltl.compare $(ARGS)
 
-test: $(VENV)/test  ## run the tests; ARGS='-m "not slow"' leaves out the slow ones
-	$(BIN)/python -m pytest $(ARGS)
+test: $(VENV)/test  ## run the tests, two at a time; ARGS='-m "not slow"' leaves out the slow ones
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 $(ARGS)
 
 bench: $(VENV)/core  ## measure against the book's code and PyTorch: half an hour; QUICK=1 five minutes, FULL=1 hours
 	$(BIN)/python -m benchmarks $(if $(QUICK),--quick) $(if $(FULL),--full) $(ARGS)
