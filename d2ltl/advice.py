@@ -253,10 +253,15 @@ def _fit(name: str, net: HybridBlock, images: ImageFolder, size: int, seed: int)
     runtime.reseed(seed)
     untrained = d2ltl.scratch_net(len(images.synsets), net.zoo_name)
     codes, of_untrained = (d2ltl.codes_by_stage(each, images, size=size) for each in (net, untrained))
+    by_stage, by_untrained = (
+        [d2ltl.probe_accuracy(of_stage, images.labels, seed=seed) for of_stage in stages]
+        for stages in (codes, of_untrained)
+    )
     return Fit(
         name,
         size,
-        *([d2ltl.probe_accuracy(c, images.labels, seed=seed) for c in stages] for stages in (codes, of_untrained)),
+        by_stage,
+        by_untrained,
         d2ltl.log_me(codes[-1], images.labels),
         d2ltl.leep(d2ltl.predict(net, images, size=size)[0], images.labels),
     )

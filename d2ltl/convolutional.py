@@ -43,7 +43,7 @@ def to_convolutional(net: HybridBlock, size: int = 224) -> nn.HybridSequential:
     check_input(net, size)
     net(to_mx(np.zeros((1, 3, size, size), np.float32)).as_in_context(_device(net)))  # all layers know their shapes now
     convolutional = nn.HybridSequential(prefix="")
-    side = (size, size)  # of the map that the next layer sees
+    side: tuple[int, ...] = (size, size)  # of the map that the next layer sees
     for layer, shape in output_shapes([*_layers(net.features), *_layers(net.output)], size):
         if isinstance(layer, nn.Dense):
             convolutional.add(*_as_convolution(layer, side))

@@ -90,8 +90,7 @@ def train_fine_tuning(
     DivergenceError
         If the loss is not finite any more; the epoch, the batch and the learning rate are named.
     """
-    if not (learning_rate > 0 and math.isfinite(learning_rate)):
-        raise SettingsError(f"learning_rate is {learning_rate}; it must be above 0 and finite.")
+    check_learning_rate(learning_rate)
     train_imgs, test_imgs = load_images(data) if isinstance(data, (str, os.PathLike)) else data
     check_input(net, size, len(train_imgs.synsets))
     devices = check_devices(devices)
@@ -116,6 +115,18 @@ def train_fine_tuning(
     )
 
 
+def check_learning_rate(learning_rate: float) -> None:
+    """Refuse a learning rate that nothing can be trained at."""
+    if not (learning_rate > 0 and math.isfinite(learning_rate)):
+        raise SettingsError(f"learning_rate is {learning_rate}; it must be above 0 and finite.")
+
+
+def check_num_epochs(num_epochs: int) -> None:
+    """Refuse a training of no epochs."""
+    if num_epochs < 1:
+        raise SettingsError(f"num_epochs is {num_epochs}; training takes at least 1 epoch.")
+
+
 def fit(
     net: gluon.HybridBlock,
     train_iter: DataLoader,
@@ -135,8 +146,7 @@ def fit(
     """
     from d2ltl import plot  # not above: Matplotlib takes a second to load
 
-    if num_epochs < 1:
-        raise SettingsError(f"num_epochs is {num_epochs}; training takes at least 1 epoch.")
+    check_num_epochs(num_epochs)
     history = (checkpoint and checkpoint.load()) or History([str(device) for device in devices])
     if len(history) > num_epochs:
         raise CheckpointError(f"The checkpoint is of {len(history)} epochs, more than the {num_epochs} asked for.")
@@ -148,7 +158,7 @@ def fit(
         mean_loss, train_acc, examples, seconds = _train_epoch(net, batches, loss, trainer, devices, number)
         probabilities, labels = predict_batches(net, test_iter, devices)
         if not np.isfinite(probabilities).all():  # the last step's doing, which no loss has shown yet
-            raise _divergence("no longer finite", number, len(train_iter), trainer.learning_rate)
+            raise divergence("no longer finite", number, len(train_iter), trainer.learning_rate)
         test_acc, test_loss = accuracy_of(probabilities, labels), loss_of(probabilities, labels)
         history.epochs.append(Epoch(number, mean_loss, train_acc, test_acc, seconds, examples / seconds, test_loss))
         if checkpoint:
@@ -215,11 +225,12 @@ def _finite(step: list[tuple[Any, Any, Any]], epoch: int, batch: int, learning_r
     sums = [[losses.sum(), (output.argmax(axis=1) == y).sum(), len(y)] for losses, output, y in arrays]
     totals = np.sum(sums, axis=0, dtype=np.float64)
     if not math.isfinite(totals[0]):
-        raise _divergence(totals[0], epoch, batch, learning_rate)
+        raise divergence(totals[0], epoch, batch, learning_rate)
     return totals
 
 
-def _divergence(loss: Any, epoch: int, batch: int, learning_rate: float) -> DivergenceError:
+def divergence(loss: Any, epoch: int, batch: int, learning_rate: float) -> DivergenceError:
+    """Return the error of a loss that is not finite any more."""
     return DivergenceError(
         f"The loss is {loss} at epoch {epoch}, batch {batch}, learning rate {learning_rate:g}. "
         "Try a tenth of that learning rate."

@@ -1,1 +1,1 @@
-"""Ways to transfer that are a training method of their own, one file each."""
+"""Ways of transferring beyond fine-tuning: one file for each, to be read from top to bottom."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -131,7 +132,7 @@ def learn_features(
     pixels = read_pixels(unlabelled, size)
     rng = np.random.default_rng(seed)
     places = [rng.integers(0, n, PATCHES) for n in (len(pixels), size - patch + 1, size - patch + 1)]
-    patches = _even(sliding_window_view(pixels, (patch, patch), axis=(1, 2))[tuple(places)].reshape(PATCHES, -1))
+    patches = _even(_windows(pixels, patch)[tuple(places)].reshape(PATCHES, -1))
     mean = patches.mean(axis=0)
     variances, directions = np.linalg.eigh(np.cov(patches - mean, rowvar=False))
     whitening = (directions / np.sqrt(variances.clip(0) + RIDGE)) @ directions.T
@@ -140,7 +141,8 @@ def learn_features(
     return PatchFeatures(size, patch, mean, whitening.astype(np.float32), centroids.astype(np.float32))
 
 
-class PatchFeatures(NamedTuple):
+@dataclass(frozen=True)
+class PatchFeatures:
     """What `learn_features` learned; called with images, it returns their features, float32 (N, 4 × number)."""
 
     size: int
@@ -155,7 +157,7 @@ class PatchFeatures(NamedTuple):
         return np.concatenate([self._describe(pixels[i : i + BATCH]) for i in range(0, len(pixels), BATCH)])
 
     def _describe(self, pixels: np.ndarray) -> np.ndarray:
-        windows = sliding_window_view(pixels, (self.patch, self.patch), axis=(1, 2))
+        windows = _windows(pixels, self.patch)
         number, side = windows.shape[:2]
         white = (_even(windows.reshape(number * side**2, -1)) - self.mean) @ self.whitening
         squares = (white**2).sum(axis=1, keepdims=True) - 2 * white @ self.centroids.T + (self.centroids**2).sum(axis=1)
@@ -164,6 +166,11 @@ class PatchFeatures(NamedTuple):
         halves = [slice(None, side // 2), slice(side // 2, None)]
         quarters = [nearness[:, rows, columns].mean(axis=(1, 2)) for rows in halves for columns in halves]
         return np.concatenate(quarters, axis=1)
+
+
+def _windows(pixels: np.ndarray, patch: int) -> np.ndarray:
+    """Return a view of all patches of images, shape (N, side, side, 3, patch, patch)."""
+    return sliding_window_view(pixels, (patch, patch), axis=(1, 2))  # type: ignore[call-overload]  # two axes will do
 
 
 def _even(patches: np.ndarray) -> np.ndarray:

@@ -10,12 +10,13 @@ from pathlib import Path
 
 from d2ltl.errors import D2LTLError
 from d2ltl.replacing import replacing
-from d2ltl.show import beyond_training, chapter, first_experience, when_and_how
+from d2ltl.show import beyond_labels, beyond_training, chapter, first_experience, when_and_how
 
 DEMONSTRATIONS = {
     **chapter.DEMONSTRATIONS,
     **when_and_how.DEMONSTRATIONS,
     **first_experience.DEMONSTRATIONS,
+    **beyond_labels.DEMONSTRATIONS,
     **beyond_training.DEMONSTRATIONS,
 }
 

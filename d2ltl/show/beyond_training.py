@@ -10,6 +10,7 @@ from d2ltl.show.demonstration import Demonstration, Shown
 
 if TYPE_CHECKING:
     from d2ltl.data import ImageFolder
+    from d2ltl.evaluation import Images
 
 TOPIC = "Beyond fine-tuning"
 SIZE = 48  # pixels
@@ -66,7 +67,7 @@ def self_taught_clustering(seed: int) -> Shown:
     source = d2ltl.source_net("resnet18_v2", "tinyimagenet")
     codes = {id(part): d2ltl.extract_codes(source, part, size=SIZE) for part in (few, many)}
 
-    def describe(images: ImageFolder) -> np.ndarray:
+    def describe(images: Images) -> np.ndarray:
         return codes[id(images)]
 
     ways = {

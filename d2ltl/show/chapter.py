@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from mxnet.gluon import HybridBlock
 
     from d2ltl.data import ImageFolder
-    from d2ltl.trials import Trial
+    from d2ltl.history import History
 
 TOPIC = "Why transfer"
 SIZE, BATCH_SIZE, EPOCHS = 48, 16, 2
@@ -31,11 +32,14 @@ def _rendered() -> tuple[HybridBlock, tuple[ImageFolder, ImageFolder]]:
     return d2ltl.source_net("resnet18_v2", "tinyimagenet"), d2ltl.load_images(find_data("hotdog-mini"))
 
 
-def _train(way: str, seed: int, source: HybridBlock, data: tuple[ImageFolder, ImageFolder]) -> Trial:
-    from d2ltl.trials import run_trial
+def _train(way: str, seed: int, source: HybridBlock, data: tuple[ImageFolder, ImageFolder]) -> History:
+    import d2ltl
+    from d2ltl.trials import WAYS, quiet
 
-    options = {"epochs": EPOCHS, "size": SIZE, "batch_size": BATCH_SIZE}
-    return run_trial(way, RATES[way], seed, source=source, data=data, **options)
+    d2ltl.runtime.reseed(seed)
+    net = WAYS[way](len(data[0].synsets), source)
+    with quiet():
+        return d2ltl.train_fine_tuning(net, RATES[way], BATCH_SIZE, EPOCHS, data=data, size=SIZE, seed=seed)
 
 
 def gains(seed: int) -> Shown:
@@ -44,9 +48,10 @@ def gains(seed: int) -> Shown:
     from d2ltl.gains import measure_gains
 
     source, data = _rendered()
-    histories = {way: [_train(way, seed, source, data).history] for way in RATES}
-    curves = [[history.curve("test_acc") for history in histories[way]] for way in RATES]
-    measured = measure_gains(*curves, np.bincount(data[1].labels).max() / len(data[1]))
+    histories = {way: [_train(way, seed, source, data)] for way in RATES}
+    curves = {way: [history.curve("test_acc") for history in runs] for way, runs in histories.items()}
+    chance = float(np.bincount(data[1].labels).max() / len(data[1]))
+    measured = measure_gains(curves["finetune"], curves["scratch"], chance)
     verdict = ", ".join(f"{name} {100 * gain.mean:+.1f}" for name, gain in measured.items())
     figure = plot.plot_curves({NAMES[way]: runs for way, runs in histories.items()})
     return Shown(f"Gains of transfer in percentage points, after {EPOCHS} epochs: {verdict}.", figure)
@@ -69,7 +74,7 @@ def few_images(seed: int) -> Shown:
         head = d2ltl.linear_head("svm").fit(codes[chosen], train.labels[chosen])
         accuracies["CNN codes"][len(chosen)] = head.score(test_codes, test.labels)
         untrained = _train("scratch", seed, source, (train.subset(chosen.tolist()), test))
-        accuracies["from scratch"][len(chosen)] = untrained.accuracy
+        accuracies["from scratch"][len(chosen)] = untrained.epochs[-1].test_acc
     figure = Figure(figsize=(6, 3.4), layout="constrained")
     ax = figure.subplots()
     for name, by_number in accuracies.items():
@@ -103,11 +108,12 @@ def designed_features(seed: int) -> Shown:
         cells = {"pixels_per_cell": (8, 8), "cells_per_block": (2, 2), "channel_axis": -1}
         return np.stack([hog(prepare(image).asnumpy(), **cells) for image, _ in images])
 
-    accuracies = {}
-    for name, describe in {
+    ways: dict[str, Callable[[ImageFolder], np.ndarray]] = {
         "HOG": hogs,
         "CNN codes": lambda images: d2ltl.extract_codes(source, images, size=SIZE),
-    }.items():
+    }
+    accuracies = {}
+    for name, describe in ways.items():
         train, test = (describe(part) for part in parts)
         head = d2ltl.linear_head("svm", C=0.001, seed=seed).fit(train, parts[0].labels)
         accuracies[name] = head.score(test, parts[1].labels)
@@ -139,7 +145,7 @@ def time_and_energy(seed: int) -> Shown:
     sentences = []
     for way in RATES:
         tracker.start_task()
-        history = _train(way, seed, source, data).history
+        history = _train(way, seed, source, data)
         energy = tracker.stop_task()
         seconds, accuracy = history.curve("seconds"), history.curve("test_acc")
         ax.plot(np.cumsum(seconds), accuracy, "-o", label=NAMES[way])

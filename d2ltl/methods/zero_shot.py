@@ -1,0 +1,154 @@
+"""Zero-shot learning: recognise classes never seen in training through their attributes (Lampert et al. 2014)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Union
+
+import numpy as np
+from mxnet import gluon
+from sklearn.metrics import confusion_matrix
+
+from d2ltl.codes import extract_codes, linear_head
+from d2ltl.data import ImageFolder, load_images
+from d2ltl.errors import ImageFolderError, SettingsError
+from d2ltl.labels import read_labels
+
+Data = Union[str, "os.PathLike[str]", tuple[ImageFolder, ImageFolder]]
+
+
+@dataclass(frozen=True)
+class ZeroShot:
+    """How well classes are recognised that were left out of training. Every accuracy is a mean over classes.
+
+    Attributes
+    ----------
+    unseen : tuple of str
+        The classes left out.
+    accuracy : float
+        On test images of the unseen classes, when only these can be the answer.
+    general_unseen, general_seen : float
+        On test images of the unseen and of the seen classes, when every class can be the answer.
+    confusion : ndarray of int, shape (unseen classes, all classes)
+        Row: the true class; column: the answer, when every class can be it.
+    """
+
+    unseen: tuple[str, ...]
+    accuracy: float
+    general_unseen: float
+    general_seen: float
+    confusion: np.ndarray
+
+    @property
+    def chance(self) -> float:
+        """The accuracy of guessing one of the unseen classes."""
+        return 1 / len(self.unseen)
+
+    @property
+    def harmonic_mean(self) -> float:
+        """The harmonic mean of the two accuracies when every class can be the answer (Xian et al. 2019)."""
+        total = self.general_unseen + self.general_seen
+        return 2 * self.general_unseen * self.general_seen / total if total else 0.0
+
+
+def recognise_unseen(
+    net: gluon.HybridBlock, *, data: Data, attributes: Sequence[str], unseen: Sequence[Sequence[str]], **options: Any
+) -> list[ZeroShot]:
+    """Leave classes out of training, and recognise them by their attributes.
+
+    A logistic regression learns each attribute from the CNN codes of the seen classes. A test image gets the class
+    whose attributes are the most probable: direct attribute prediction (Lampert, Nickisch and Harmeling 2014,
+    *Attribute-based classification for zero-shot visual object categorization*). All that is known of an unseen class
+    is how often it has each attribute.
+
+    Parameters
+    ----------
+    net : HybridBlock
+        From `source_net`, or trained on other classes.
+    data : path or pair of ImageFolder
+        A folder, or the pair that `load_images` returns, beside a `labels.csv` (see `read_labels`).
+    attributes : sequence of str
+        The columns of it that hold attributes, 0 or 1.
+    unseen : sequence of sequences of str
+        Groups of classes. Each is left out in turn, while all other classes are seen.
+    **options
+        Those of `extract_codes`.
+
+    Raises
+    ------
+    ImageFolderError
+        If there are no such attributes, or none that tells the seen classes apart.
+    SettingsError
+        If a group does not leave two classes or more on both sides.
+    """
+    train, test = load_images(data) if isinstance(data, (str, os.PathLike)) else data
+    groups = [_labels_of(names, train.synsets) for names in unseen]
+    values = _attribute_values(train, attributes)
+    rows = np.stack([values[train.labels == label].mean(axis=0) for label in range(len(train.synsets))])
+    codes, test_codes = (extract_codes(net, part, **options) for part in (train, test))
+    everything = range(len(train.synsets))
+    results = []
+    for names, group in zip(unseen, groups):
+        seen = ~np.isin(train.labels, group)
+        if (values[seen] == values[seen][0]).all():
+            raise ImageFolderError(
+                f"{train.root}: when {', '.join(names)} are left out, no attribute tells the rest apart."
+            )
+        yes, no = _attribute_log_probabilities(codes[seen], values[seen], train.labels[seen], test_codes)
+        scores = yes @ rows.T + no @ (1 - rows).T  # of each image and class, seen or not
+        answers, among_unseen = scores.argmax(axis=1), np.array(group)[scores[:, group].argmax(axis=1)]
+        results.append(
+            ZeroShot(
+                tuple(names),
+                accuracy=_mean_accuracy(test.labels, among_unseen, group),
+                general_unseen=_mean_accuracy(test.labels, answers, group),
+                general_seen=_mean_accuracy(test.labels, answers, [*set(everything) - set(group)]),
+                confusion=confusion_matrix(test.labels, answers, labels=everything)[group],
+            )
+        )
+    return results
+
+
+def _labels_of(names: Sequence[str], classes: Sequence[str]) -> list[int]:
+    if unknown := set(names) - set(classes):
+        raise SettingsError(f"{min(unknown)} is to be left out, but is none of the classes {', '.join(classes)}.")
+    if not 2 <= len(set(names)) <= len(classes) - 2:
+        raise SettingsError(
+            f"{len(set(names))} of {len(classes)} classes are to be left out; at least 2 must be, and 2 must stay."
+        )
+    return [classes.index(name) for name in names]
+
+
+def _attribute_values(images: ImageFolder, attributes: Sequence[str]) -> np.ndarray:
+    """Return the attributes of each image, bool, shape (N, attributes)."""
+    if not attributes:
+        raise SettingsError("attributes is empty; name the columns of labels.csv that hold attributes.")
+    columns = {name: read_labels(images, name) for name in attributes}
+    for name, column in columns.items():
+        if strange := set(column) - {"0", "1"}:
+            raise ImageFolderError(f"{images.root}: {name} is {min(strange)!r} of an image; it must be 0 or 1.")
+    return np.stack([column == "1" for column in columns.values()], axis=1)
+
+
+def _attribute_log_probabilities(
+    codes: np.ndarray, values: np.ndarray, labels: np.ndarray, test_codes: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the log-probabilities, shape (M, attributes), that test images have and lack each attribute.
+
+    Both are 0 of an attribute that all training images have, or none: nothing can be learned of it.
+    """
+    yes, no = np.zeros((2, len(test_codes), values.shape[1]))
+    every_class_the_same = 1 / np.bincount(labels)[labels]  # however many images it has
+    for i, column in enumerate(values.T):
+        if column.any() and not column.all():
+            head = linear_head("softmax")
+            head.fit(codes, column, logisticregression__sample_weight=every_class_the_same)
+            no[:, i], yes[:, i] = head.predict_log_proba(test_codes).T
+    return yes, no
+
+
+def _mean_accuracy(labels: np.ndarray, answers: np.ndarray, classes: Sequence[int]) -> float:
+    """Return the mean over classes of the share of their images that are answered right."""
+    return float(np.mean([np.mean(answers[labels == label] == label) for label in classes]))

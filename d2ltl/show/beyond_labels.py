@@ -1,0 +1,147 @@
+"""What chapter 6 begins with, in small: several tasks at once, another domain, classes never seen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from d2ltl.show.demonstration import Demonstration, Shown
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from mxnet.gluon import HybridBlock
+
+    from d2ltl.data import ImageFolder
+
+TOPIC = "Beyond fine-tuning"
+SIZE, LEARNING_RATE, BATCH_SIZE, EPOCHS = 48, 0.01, 16, 4
+FEW = 100  # images, each with a label for every task
+TASKS = ["food", "table", "support", "camera", "light"]
+ATTRIBUTES = [
+    *("dough", "bun", "sausage", "meat", "cheese", "greens"),
+    *("sauce", "sweet", "fruit", "hole", "elongated", "several"),
+]
+
+
+def _rendered() -> tuple[HybridBlock, tuple[ImageFolder, ImageFolder]]:
+    import d2ltl
+    from d2ltl.datasets import find_data
+
+    return d2ltl.source_net("resnet18_v2", "tinyimagenet"), d2ltl.load_images(find_data("hotdog-mini"))
+
+
+def several_tasks(seed: int) -> Shown:
+    """Train each task alone, then all of them on one feature block."""
+    from matplotlib.figure import Figure
+
+    from d2ltl.labels import read_labels
+    from d2ltl.methods.multitask import train_multitask
+
+    source, pair = _rendered()
+    chosen = np.random.default_rng(seed).choice(len(pair[0]), FEW, replace=False).tolist()
+    tasks = {}
+    for name in TASKS:
+        train, test = (part.relabel(read_labels(part, name)) for part in pair)
+        tasks[name] = train.subset(chosen), test
+    options: dict[str, Any] = {"num_epochs": EPOCHS, "size": SIZE, "seed": seed}
+
+    def accuracies(**some: tuple[ImageFolder, ImageFolder]) -> dict[str, float]:
+        trained = train_multitask(source, LEARNING_RATE, BATCH_SIZE, tasks=some, **options)
+        return {name: accuracy[-1] for name, accuracy in trained.accuracy.items()}
+
+    together = accuracies(**tasks)
+    alone = {name: accuracies(**{name: task})[name] for name, task in tasks.items()}
+    gains = {name: 100 * (together[name] - alone[name]) for name in TASKS}
+    figure = Figure(figsize=(6, 3.2), layout="constrained")
+    _draw_bars(figure.subplots(), TASKS, {"alone": alone, "together": together})
+    differences = ", ".join(f"{name} {gain:+.0f}" for name, gain in gains.items())
+    return Shown(
+        f"{FEW} images: trained together instead of alone, the tasks gain, in percentage points, {differences}; "
+        f"{np.mean([*gains.values()]):+.1f} on average.",
+        figure,
+    )
+
+
+def _draw_bars(ax: Axes, names: list[str], series: dict[str, dict[str, float]]) -> None:
+    width = 0.8 / len(series)
+    for i, (label, values) in enumerate(series.items()):
+        ax.bar(np.arange(len(names)) + width * i, [values[name] for name in names], width=width, label=label)
+    ax.set_xticks(np.arange(len(names)) + width * (len(series) - 1) / 2, names, fontsize="small")
+    ax.set(ylabel="test accuracy", ylim=(0, 1))
+    ax.legend(fontsize="small")
+
+
+def another_domain(seed: int) -> Shown:
+    """Train on images by lamplight, and test in daylight."""
+    from matplotlib.figure import Figure
+    from sklearn.decomposition import PCA
+
+    import d2ltl
+    from d2ltl.labels import read_labels
+    from d2ltl.methods.dann import proxy_a_distance, train_dann
+    from d2ltl.runtime import reseed
+    from d2ltl.trials import quiet
+
+    source, pair = _rendered()
+    lights = [read_labels(part, "light") == "lamp" for part in pair]
+    lamp = tuple(part.subset(np.flatnonzero(light)) for part, light in zip(pair, lights))
+    day = tuple(part.subset(np.flatnonzero(~light)) for part, light in zip(pair, lights))
+    options: dict[str, Any] = {"num_epochs": EPOCHS, "size": SIZE, "seed": seed}
+    figure = Figure(figsize=(7.5, 3.4), layout="constrained")
+    sentences = []
+    for ax, name in zip(figure.subplots(1, 2), ("source only", "domain-adversarial")):
+        reseed(seed)
+        net = d2ltl.finetune_net(source=source)
+        if name == "source only":
+            with quiet():
+                history = d2ltl.train_fine_tuning(net, LEARNING_RATE, BATCH_SIZE, data=(lamp[0], day[1]), **options)
+        else:
+            history = train_dann(net, LEARNING_RATE, 2 * BATCH_SIZE, source=lamp, target=day, **options)
+        codes = [d2ltl.extract_codes(net, part, size=SIZE) for part in (lamp[1], day[1])]
+        distance = proxy_a_distance(*codes, seed=seed)
+        projection = PCA(2).fit(np.concatenate(codes))
+        for domain, of_domain in zip(("lamp", "daylight"), codes):
+            ax.plot(*projection.transform(of_domain).T, ".", alpha=0.6, label=domain)
+        ax.set(title=f"{name}: A-distance {distance:.2f}", xticks=[], yticks=[])
+        ax.legend(fontsize="small")
+        sentences.append(f"{name} {history.epochs[-1].test_acc:.3f} (A-distance {distance:.2f})")
+    return Shown(f"Trained by lamplight, accuracy in daylight: {', '.join(sentences)}.", figure)
+
+
+def unseen_foods(seed: int) -> Shown:
+    """Leave foods out of training, and recognise them by their attributes."""
+    from matplotlib.figure import Figure
+
+    from d2ltl.labels import read_labels
+    from d2ltl.methods.zero_shot import recognise_unseen
+
+    source, pair = _rendered()
+    foods = tuple(part.relabel(read_labels(part, "food")) for part in pair)
+    groups = np.random.default_rng(seed).permutation(foods[0].synsets).reshape(-1, 2).tolist()
+    results = recognise_unseen(source, data=foods, attributes=ATTRIBUTES, unseen=groups, size=64)
+    names = ["\n".join(result.unseen) for result in results]
+    figure = Figure(figsize=(6.5, 3.4), layout="constrained")
+    ax = figure.subplots()
+    series = {
+        "one of these two": [result.accuracy for result in results],
+        "one of all ten": [result.general_unseen for result in results],
+    }
+    _draw_bars(ax, names, {label: dict(zip(names, values)) for label, values in series.items()})
+    ax.axhline(results[0].chance, color="grey", linestyle="--", linewidth=1)
+    accuracy, general, seen = (
+        np.mean([getattr(result, field) for result in results])
+        for field in ("accuracy", "general_unseen", "general_seen")
+    )
+    return Shown(
+        f"Two foods at a time were never seen. Told from each other: accuracy {accuracy:.3f}, chance "
+        f"{results[0].chance:.2f}. Picked among all ten foods: {general:.3f}, while the seen ones get {seen:.3f}.",
+        figure,
+    )
+
+
+DEMONSTRATIONS = {
+    "several-tasks": Demonstration(TOPIC, "Do several tasks on one feature block help each other?", several_tasks),
+    "another-domain": Demonstration(TOPIC, "Can training on one domain be made to fit another?", another_domain),
+    "unseen-classes": Demonstration(TOPIC, "Can foods be recognised that were never seen?", unseen_foods),
+}

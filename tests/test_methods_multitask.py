@@ -1,0 +1,124 @@
+import mxnet as mx
+import numpy as np
+import pytest
+from conftest import values
+from PIL import Image
+
+import d2ltl
+from d2ltl.methods.multitask import train_multitask
+
+TINY = {"learning_rate": 0.02, "batch_size": 8, "num_epochs": 4, "size": 32}
+
+
+def write_stripes(folder, number, seed):
+    """Write images of stripes, across or upright, reddish or bluish: DIRECTION/COLOUR-NUMBER.png."""
+    rng = np.random.default_rng(seed)
+    for i in range(number):
+        direction, colour = ("across", "upright")[i % 2], ("blue", "red")[i // 2 % 2]
+        stripes = np.arange(40) // 5 % 2 * 90
+        grey = (stripes[:, None] if direction == "across" else stripes[None, :]) + rng.integers(0, 60, (40, 40))
+        tint = np.array([90, 0, 0] if colour == "red" else [0, 0, 90])
+        (folder / direction).mkdir(parents=True, exist_ok=True)
+        Image.fromarray((grey[..., None] + tint).astype(np.uint8)).save(folder / direction / f"{colour}-{i:03}.png")
+
+
+def colours(images):
+    return [path.rpartition("/")[2].partition("-")[0] for path, _ in images.items]
+
+
+@pytest.fixture(scope="module")
+def directions(tmp_path_factory):
+    root = tmp_path_factory.mktemp("tasks")
+    write_stripes(root / "train", 48, 0)
+    write_stripes(root / "test", 24, 1)
+    return d2ltl.load_images(root)
+
+
+@pytest.fixture(scope="module")
+def tasks(directions):
+    return {"direction": directions, "colour": tuple(part.relabel(colours(part)) for part in directions)}
+
+
+@pytest.fixture(scope="module")
+def pretrained():
+    return d2ltl.source_net("resnet18_v2", "tinyimagenet")
+
+
+@pytest.fixture
+def small_source(small_source_file):
+    return d2ltl.source_net("mobilenet0.25", small_source_file)
+
+
+def test_one_feature_block_learns_both_tasks(pretrained, tasks):
+    before = values(pretrained)
+    result = train_multitask(pretrained, tasks=tasks, **TINY)
+    assert result.weights == {"direction": [1.0] * 4, "colour": [1.0] * 4}
+    for name, (_, test) in tasks.items():
+        assert result.accuracy[name][-1] > 0.85
+        assert d2ltl.evaluate(result.nets[name], test, size=32)[1] == pytest.approx(result.accuracy[name][-1])
+    assert result.nets["direction"].features is result.nets["colour"].features
+    assert result.nets["direction"].output is not result.nets["colour"].output
+    assert all(np.array_equal(value, before[name]) for name, value in values(pretrained).items())
+
+
+def test_one_seed_gives_one_result(small_source, tasks):
+    first, second = (train_multitask(small_source, tasks=tasks, **{**TINY, "num_epochs": 2}) for _ in range(2))
+    assert first.accuracy == second.accuracy
+
+
+def test_an_image_without_a_label_of_a_task_does_not_count_for_it(pretrained, tasks):
+    train, test = tasks["colour"]
+    few = train.relabel([name if i % 6 < 2 else None for i, name in enumerate(colours(train))])
+    result = train_multitask(pretrained, tasks={**tasks, "colour": (few, test)}, weights="uncertainty", **TINY)
+    assert result.accuracy["colour"][-1] > 0.85
+    assert len(few) == len(train) / 3
+    assert all(np.isfinite(result.weights["colour"]))
+
+
+def test_a_task_that_cannot_be_learned_is_given_less_weight(pretrained, tasks):
+    rng = np.random.default_rng(0)
+    noise = tuple(part.relabel([f"{i}" for i in rng.integers(0, 8, len(part))]) for part in tasks["direction"])
+    result = train_multitask(pretrained, tasks={**tasks, "noise": noise}, weights="uncertainty", **TINY)
+    last = {name: by_epoch[-1] for name, by_epoch in result.weights.items()}
+    assert last["noise"] < 1 < min(last["direction"], last["colour"])
+
+
+def test_weights_may_be_given(small_source, tasks):
+    options = {**TINY, "num_epochs": 1}
+    result = train_multitask(small_source, tasks=tasks, weights={"colour": 0.5, "direction": 2}, **options)
+    assert result.weights == {"direction": [2.0], "colour": [0.5]}
+
+
+def test_the_np_interface_will_do(small_source_file, directions):
+    mx.npx.set_np()
+    source = d2ltl.source_net("mobilenet0.25", small_source_file)
+    tasks = {"direction": directions, "colour": tuple(part.relabel(colours(part)) for part in directions)}
+    result = train_multitask(source, tasks=tasks, weights="uncertainty", **{**TINY, "num_epochs": 1})
+    assert len(result.accuracy["colour"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"tasks": {}}, "tasks is empty"),
+        ({"weights": "clever"}, "weights is clever; it is 'equal', 'uncertainty', or a number for direction, colour"),
+        ({"weights": {"colour": 1}}, "a number for direction, colour"),
+        ({"learning_rate": -1}, "learning_rate is -1"),
+        ({"num_epochs": 0}, "num_epochs is 0"),
+        ({"batch_size": 0}, "batch_size is 0"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(small_source, tasks, options, problem):
+    with pytest.raises(d2ltl.SettingsError, match=problem):
+        train_multitask(small_source, **{"tasks": tasks, **TINY, **options})
+
+
+def test_a_task_must_have_the_same_classes_to_train_and_to_test(small_source, tasks):
+    wrong = {"colour": (tasks["colour"][0], tasks["direction"][1])}
+    with pytest.raises(d2ltl.ImageFolderError, match="colour has the classes blue, red to train, but across, upright"):
+        train_multitask(small_source, tasks=wrong, **TINY)
+
+
+def test_a_learning_rate_that_is_too_large_is_named(small_source, tasks):
+    with pytest.raises(d2ltl.DivergenceError, match="learning rate 1e\\+30"):
+        train_multitask(small_source, tasks=tasks, **{**TINY, "learning_rate": 1e30})

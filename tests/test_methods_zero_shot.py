@@ -1,0 +1,97 @@
+import csv
+
+import numpy as np
+import pytest
+from conftest import write_images
+
+import d2ltl
+import data_hub
+from d2ltl.methods.zero_shot import ZeroShot, recognise_unseen
+
+ATTRIBUTES = ["dough", "bun", "sausage", "meat", "cheese", "greens", "sauce", "sweet", "fruit", "hole", "elongated"]
+
+
+@pytest.fixture(scope="module")
+def pretrained():
+    return d2ltl.source_net("resnet18_v2", "tinyimagenet")
+
+
+@pytest.fixture(scope="module")
+def foods(tmp_path_factory):
+    """The rendered images in the classes of their foods."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("D2LTL_DATA", str(tmp_path_factory.mktemp("cache")))
+        pair = d2ltl.load_images(data_hub.download_extract("hotdog-mini"))
+    return tuple(part.relabel(d2ltl.read_labels(part, "food").tolist()) for part in pair)
+
+
+@pytest.fixture
+def attributed(tmp_path):
+    """A folder of four classes with two attributes each."""
+    write_images(tmp_path / "train", 6, classes="abcd")
+    write_images(tmp_path / "test", 3, classes="abcd", seed=1)
+    write_labels(tmp_path, {"a": "00", "b": "01", "c": "10", "d": "11"})
+    return tmp_path
+
+
+def write_labels(root, attributes):
+    with (root / "labels.csv").open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["file", "first", "second"])
+        for path in sorted(root.rglob("*.jpg")):
+            rows.writerow([path.relative_to(root).as_posix(), *attributes[path.parent.name]])
+
+
+def test_foods_never_seen_are_recognised_better_than_by_chance(pretrained, foods):
+    groups = [("banana", "pizza"), ("doughnut", "sausage"), ("croissant", "fried-egg"), ("hamburger", "pretzel")]
+    results = recognise_unseen(pretrained, data=foods, attributes=ATTRIBUTES, unseen=groups, size=48)
+    assert [result.unseen for result in results] == groups
+    assert all(result.chance == 0.5 for result in results)
+    assert np.mean([result.accuracy for result in results]) > 0.7
+    assert np.mean([result.general_seen for result in results]) > 0.3  # of ten foods
+
+
+def test_the_harmonic_mean_is_low_if_either_accuracy_is():
+    assert ZeroShot(("a", "b"), 1.0, 0.2, 0.6, np.eye(2)).harmonic_mean == pytest.approx(0.3)
+    assert ZeroShot(("a", "b"), 1.0, 0.0, 0.0, np.eye(2)).harmonic_mean == 0
+
+
+def test_a_folder_with_labels_will_do(attributed, small_source_file):
+    source = d2ltl.source_net("mobilenet0.25", small_source_file)
+    (result,) = recognise_unseen(source, data=attributed, attributes=["first", "second"], unseen=["ad"], size=32)
+    assert result.unseen == ("a", "d")
+    assert result.confusion.sum() == 6
+
+
+def test_an_attribute_that_all_seen_classes_share_is_left_out(attributed, small_source_file):
+    source = d2ltl.source_net("mobilenet0.25", small_source_file)
+    (result,) = recognise_unseen(source, data=attributed, attributes=["first", "second"], unseen=["cd"], size=32)
+    assert 0 <= result.accuracy <= 1
+    with pytest.raises(d2ltl.ImageFolderError, match="when c, d are left out, no attribute tells"):
+        recognise_unseen(source, data=attributed, attributes=["first"], unseen=["cd"], size=32)
+
+
+def test_without_attributes_there_is_nothing_to_recognise_by(stripes, attributed, source):
+    with pytest.raises(d2ltl.ImageFolderError, match="has no labels.csv"):
+        recognise_unseen(source, data=stripes, attributes=["first"], unseen=["ab"], size=32)
+    with pytest.raises(d2ltl.ImageFolderError, match="file and third are needed"):
+        recognise_unseen(source, data=attributed, attributes=["third"], unseen=["ab"], size=32)
+    with pytest.raises(d2ltl.SettingsError, match="attributes is empty"):
+        recognise_unseen(source, data=attributed, attributes=[], unseen=["ab"], size=32)
+    write_labels(attributed, {"a": "00", "b": "01", "c": "10", "d": ("1", "often")})
+    with pytest.raises(d2ltl.ImageFolderError, match="second is 'often'; .* 0 or 1"):
+        recognise_unseen(source, data=attributed, attributes=["first", "second"], unseen=["ab"], size=32)
+
+
+@pytest.mark.parametrize(
+    ("group", "problem"),
+    [
+        ("ax", "x is to be left out, but is none of the classes a, b, c, d"),
+        ("a", "1 of 4 classes"),
+        ("aa", "1 of 4 classes"),
+        ("abc", "3 of 4 classes"),
+    ],
+)
+def test_groups_that_make_no_sense_are_refused(attributed, source, group, problem):
+    with pytest.raises(d2ltl.SettingsError, match=problem):
+        recognise_unseen(source, data=attributed, attributes=["first", "second"], unseen=[group], size=32)
