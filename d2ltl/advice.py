@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -112,7 +112,8 @@ class Advice:
         if not self.needed:
             return "scratch"
         if self.few:
-            return "codes" if self.similar else "codes of a stage"
+            best = self.fits[0]
+            return "codes" if self.similar or best.stage == len(best.by_stage) else "codes of a stage"
         return "finetune" if self.similar else "train all"
 
     def __str__(self) -> str:
@@ -131,11 +132,6 @@ class Advice:
             f"steps. Transfer is {'' if self.needed else 'not '}needed."
         )
         return "\n".join([*lines, f"Advice: {_WAYS[self.way].format(source=best.source, stage=best.stage)}"])
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return figures and advice as JSON values."""
-        judged = {name: getattr(self, name) for name in ("few", "similar", "needed", "way")}
-        return {**asdict(self), **judged, "stage": self.fits[0].stage}
 
 
 _WAYS = {

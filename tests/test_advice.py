@@ -25,6 +25,7 @@ def fit(*by_stage, untrained=(0.5, 0.6), source="a", log_me=0.0, leep=-0.5):
         (2000, [0.9, 0.5], 0.6, "train all"),
         (2000, [0.9, 0.7], 0.95, "scratch"),
         (100, [0.6, 0.9], 0.89, "scratch"),
+        (100, [0.4, 0.65], 0.6, "codes"),  # unlike, but no earlier stage is better
     ],
 )
 def test_the_four_ways(images, by_stage, scratch, way):
@@ -47,6 +48,13 @@ def test_it_says_why():
         assert words in text, words
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _shorter_training():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(advice, "SCRATCH_IMAGES", 160)
+        yield
+
+
 @pytest.fixture(scope="module")
 def advised(stripes, small_source_file):
     return d2ltl.advise(stripes, {"small": d2ltl.source_net("mobilenet0.25", small_source_file)}, size=32)
@@ -56,7 +64,7 @@ def test_it_measures_the_training_images(advised):
     assert (advised.images, advised.classes) == (40, 2)
     (fit,) = advised.fits
     assert fit.source == "small"
-    assert len(fit.by_stage) == 6
+    assert len(fit.by_stage) == len(fit.untrained) == 5
     assert all(0 <= accuracy <= 1 for accuracy in [*fit.by_stage, *fit.untrained, advised.scratch])
     assert fit.accuracy > 0.7  # the classes differ in colour, which random codes tell too
     assert np.isfinite(fit.log_me)
