@@ -28,7 +28,7 @@ def test_features_of_other_digits_are_better_than_pixels(digits):
     unlabelled, labelled = digits
     gains = []
     for seed in range(3):
-        taught = train_self_taught(unlabelled, labelled, (5, 20), num_features=100, size=8, patch=4, seed=seed)
+        taught = train_self_taught(unlabelled, labelled, (5, 20), num_features=100, size=8, patch=3, seed=seed)
         assert all(0.6 < accuracy <= 1 for way in ("pixels", "features") for accuracy in taught.accuracy[way])
         gains.append(np.subtract(taught.accuracy["features"], taught.accuracy["pixels"]))
     assert (np.mean(gains, axis=0) > 0.01).all()

@@ -16,7 +16,7 @@ TOPIC = "Beyond fine-tuning"
 SIZE = 48  # pixels
 PER_CLASS = (2, 5, 10, 20)  # labelled digits
 FOODS, FEW = ("banana", "doughnut", "fried-egg", "pretzel"), 10  # to be sorted, images of each
-BATCH_SIZE, TEACHER_EPOCHS, STUDENT_EPOCHS = 32, 3, 6
+BATCH_SIZE, TEACHER_EPOCHS, STUDENT_EPOCHS = 16, 3, 6
 
 
 def self_taught(seed: int) -> Shown:
@@ -30,7 +30,7 @@ def self_taught(seed: int) -> Shown:
     train, test = load_images(find_data("digits"))
     unlabelled = _digits(train, "56789")
     labelled = _digits(train, "01234"), _digits(test, "01234")
-    taught = train_self_taught(unlabelled, labelled, PER_CLASS, num_features=100, size=8, patch=4, seed=seed)
+    taught = train_self_taught(unlabelled, labelled, PER_CLASS, num_features=100, size=8, patch=3, seed=seed)
     figure = Figure(figsize=(6, 3.4), layout="constrained")
     ax = figure.subplots()
     for name, accuracies in taught.accuracy.items():
@@ -106,7 +106,8 @@ def distillation(seed: int) -> Shown:
     from d2ltl.methods.distillation import distill, weigh
     from d2ltl.trials import quiet
 
-    data = d2ltl.load_images(find_data("hotdog-mini"))
+    train, test = d2ltl.load_images(find_data("hotdog-mini"))
+    data = train.subset(range(0, len(train), 2)), test.subset(range(0, len(test), 2))
     options = {"batch_size": BATCH_SIZE, "data": data, "size": SIZE, "seed": seed}
     d2ltl.runtime.reseed(seed)
     teacher = d2ltl.finetune_net(2, d2ltl.source_net("resnet18_v2", "tinyimagenet"))
