@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     Pair = tuple[ImageFolder, ImageFolder]
 
 TOPIC = "A first experience"
-SIZE, BATCH_SIZE, EPOCHS = 48, 16, 10
+SIZE, BATCH_SIZE, EPOCHS = 48, 16, 6
 PER_CLASS, TRAINED = 20, 3  # images to train on; layers that are not frozen
 RATES = {"last 3 layers": 0.01, "all layers": 0.01, "from scratch": 0.1}  # the book's
 RATIOS = (1, 20)
@@ -70,7 +70,7 @@ def curves(seed: int) -> Shown:
     import d2ltl
     from d2ltl import plot
 
-    _, history = _train("all layers", few_foods(seed), seed, train_augs=d2ltl.test_augs(SIZE))
+    _, history = _train("all layers", few_foods(seed), seed, 10, train_augs=d2ltl.test_augs(SIZE))
     loss, test_loss = history.curve("loss"), history.curve("test_loss")
     lowest = int(np.argmin(test_loss))
     rises = test_loss[-1] > 1.02 * test_loss[lowest]
@@ -109,7 +109,7 @@ def augmentations(seed: int) -> Shown:
     ways.update({name: d2ltl.train_augs(SIZE, [name], book=False) for name in AUGMENTATIONS})
     accuracies, groups = {}, {}
     for name, augs in ways.items():
-        _, history = _train("last 3 layers", data, seed, epochs=EPOCHS // 2, train_augs=augs)
+        _, history = _train("last 3 layers", data, seed, epochs=4, train_augs=augs)
         accuracies[name] = history.epochs[-1].test_acc
         runtime.reseed(seed)
         images = [(augs.on_image(data[0][0][0]).asnumpy(), "") for _ in range(6)]
