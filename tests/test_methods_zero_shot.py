@@ -1,4 +1,5 @@
 import csv
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -43,12 +44,13 @@ def write_labels(root, attributes):
 
 
 def test_foods_never_seen_are_recognised_better_than_by_chance(pretrained, foods):
-    groups = [("banana", "pizza"), ("doughnut", "sausage"), ("croissant", "fried-egg"), ("hamburger", "pretzel")]
-    results = recognise_unseen(pretrained, data=foods, attributes=ATTRIBUTES, unseen=groups, size=48)
+    groups = list(combinations(foods[0].synsets, 2))
+    results = recognise_unseen(pretrained, data=foods, attributes=ATTRIBUTES, unseen=groups, size=64)
     assert [result.unseen for result in results] == groups
     assert all(result.chance == 0.5 for result in results)
-    assert np.mean([result.accuracy for result in results]) > 0.7
-    assert np.mean([result.general_seen for result in results]) > 0.3  # of ten foods
+    assert np.mean([result.accuracy for result in results]) > 0.55
+    assert np.mean([result.general_unseen for result in results]) > 0.15  # a guess: 0.1
+    assert np.mean([result.general_seen for result in results]) > 0.5
 
 
 def test_the_harmonic_mean_is_low_if_either_accuracy_is():
@@ -73,13 +75,13 @@ def test_an_attribute_that_all_seen_classes_share_is_left_out(attributed, small_
 
 def test_without_attributes_there_is_nothing_to_recognise_by(stripes, attributed, source):
     with pytest.raises(d2ltl.ImageFolderError, match="has no labels.csv"):
-        recognise_unseen(source, data=stripes, attributes=["first"], unseen=["ab"], size=32)
+        recognise_unseen(source, data=stripes, attributes=["first"], unseen=[], size=32)
     with pytest.raises(d2ltl.ImageFolderError, match="file and third are needed"):
         recognise_unseen(source, data=attributed, attributes=["third"], unseen=["ab"], size=32)
     with pytest.raises(d2ltl.SettingsError, match="attributes is empty"):
         recognise_unseen(source, data=attributed, attributes=[], unseen=["ab"], size=32)
     write_labels(attributed, {"a": "00", "b": "01", "c": "10", "d": ("1", "often")})
-    with pytest.raises(d2ltl.ImageFolderError, match="second is 'often'; .* 0 or 1"):
+    with pytest.raises(d2ltl.ImageFolderError, match="second is 'often' of an image; it must be 0 or 1"):
         recognise_unseen(source, data=attributed, attributes=["first", "second"], unseen=["ab"], size=32)
 
 

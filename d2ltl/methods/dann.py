@@ -114,8 +114,8 @@ def train_dann(
                 raise divergence("not finite", number, batch + 1, learning_rate)
         seconds = time.perf_counter() - start
         mean_loss, train_acc = totals / len(batches)
-        test_acc = evaluate(net, test, size=size, test_augs=test_augs, devices=[device])[1]
-        history.epochs.append(Epoch(number, mean_loss, train_acc, test_acc, seconds, len(order) / seconds))
+        test_loss, test_acc, _ = evaluate(net, test, size=size, test_augs=test_augs, devices=[device])
+        history.epochs.append(Epoch(number, mean_loss, train_acc, test_acc, seconds, len(order) / seconds, test_loss))
     return history
 
 

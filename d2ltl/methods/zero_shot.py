@@ -1,4 +1,4 @@
-"""Zero-shot learning: recognise classes never seen in training through their attributes (Lampert et al. 2014)."""
+"""Zero-shot learning: recognise classes never seen in training through their attributes (ESZSL, 2015)."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ from typing import Any, Union
 import numpy as np
 from mxnet import gluon
 from sklearn.metrics import confusion_matrix
+from sklearn.preprocessing import StandardScaler
 
-from d2ltl.codes import extract_codes, linear_head
+from d2ltl.codes import extract_codes
 from d2ltl.data import ImageFolder, load_images
 from d2ltl.errors import ImageFolderError, SettingsError
 from d2ltl.labels import read_labels
+
+CODES_RIDGE, ATTRIBUTES_RIDGE = 1.0, 0.001  # the paper's gamma, per image, and lambda
 
 Data = Union[str, "os.PathLike[str]", tuple[ImageFolder, ImageFolder]]
 
@@ -58,10 +61,10 @@ def recognise_unseen(
 ) -> list[ZeroShot]:
     """Leave classes out of training, and recognise them by their attributes.
 
-    A logistic regression learns each attribute from the CNN codes of the seen classes. A test image gets the class
-    whose attributes are the most probable: direct attribute prediction (Lampert, Nickisch and Harmeling 2014,
-    *Attribute-based classification for zero-shot visual object categorization*). All that is known of an unseen class
-    is how often it has each attribute.
+    From the CNN codes of the seen classes one matrix is learned, in closed form, which says how well an image goes with
+    a row of attributes; a test image gets the class whose row it goes with best (Romera-Paredes and Torr 2015, *An
+    embarrassingly simple approach to zero-shot learning*). All that is known of an unseen class is such a row: how
+    often it has each attribute.
 
     Parameters
     ----------
@@ -92,12 +95,11 @@ def recognise_unseen(
     results = []
     for names, group in zip(unseen, groups):
         seen = ~np.isin(train.labels, group)
-        if (values[seen] == values[seen][0]).all():
+        if np.ptp(rows[np.unique(train.labels[seen])], axis=0).max() == 0:
             raise ImageFolderError(
                 f"{train.root}: when {', '.join(names)} are left out, no attribute tells the rest apart."
             )
-        yes, no = _attribute_log_probabilities(codes[seen], values[seen], train.labels[seen], test_codes)
-        scores = yes @ rows.T + no @ (1 - rows).T  # of each image and class, seen or not
+        scores = _scores(codes[seen], train.labels[seen], rows, test_codes)
         answers, among_unseen = scores.argmax(axis=1), np.array(group)[scores[:, group].argmax(axis=1)]
         results.append(
             ZeroShot(
@@ -132,21 +134,19 @@ def _attribute_values(images: ImageFolder, attributes: Sequence[str]) -> np.ndar
     return np.stack([column == "1" for column in columns.values()], axis=1)
 
 
-def _attribute_log_probabilities(
-    codes: np.ndarray, values: np.ndarray, labels: np.ndarray, test_codes: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the log-probabilities, shape (M, attributes), that test images have and lack each attribute.
-
-    Both are 0 of an attribute that all training images have, or none: nothing can be learned of it.
-    """
-    yes, no = np.zeros((2, len(test_codes), values.shape[1]))
-    every_class_the_same = 1 / np.bincount(labels)[labels]  # however many images it has
-    for i, column in enumerate(values.T):
-        if column.any() and not column.all():
-            head = linear_head("softmax")
-            head.fit(codes, column, logisticregression__sample_weight=every_class_the_same)
-            no[:, i], yes[:, i] = head.predict_log_proba(test_codes).T
-    return yes, no
+def _scores(codes: np.ndarray, labels: np.ndarray, rows: np.ndarray, test_codes: np.ndarray) -> np.ndarray:
+    """Return how well each test image goes with the attributes of each class, shape (M, classes)."""
+    scaler = StandardScaler().fit(codes)
+    codes, test_codes = scaler.transform(codes), scaler.transform(test_codes)
+    rows = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)
+    seen = np.unique(labels)
+    weights = 1 / np.bincount(labels)[labels]  # every class counts the same, however many images it has
+    weighted = codes.T * (weights / weights.mean())
+    right = np.where(labels[:, None] == seen, 1.0, -1.0)
+    ridge = CODES_RIDGE * len(codes) * np.eye(codes.shape[1])
+    to_attributes = np.linalg.solve(weighted @ codes + ridge, weighted @ right @ rows[seen])
+    among_attributes = rows[seen].T @ rows[seen] + ATTRIBUTES_RIDGE * np.eye(rows.shape[1])
+    return test_codes @ to_attributes @ np.linalg.solve(among_attributes, rows.T)
 
 
 def _mean_accuracy(labels: np.ndarray, answers: np.ndarray, classes: Sequence[int]) -> float:

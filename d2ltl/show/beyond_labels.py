@@ -42,7 +42,7 @@ def several_tasks(seed: int) -> Shown:
     chosen = np.random.default_rng(seed).choice(len(pair[0]), FEW, replace=False).tolist()
     tasks = {}
     for name in TASKS:
-        train, test = (part.relabel(read_labels(part, name)) for part in pair)
+        train, test = (part.relabel(read_labels(part, name).tolist()) for part in pair)
         tasks[name] = train.subset(chosen), test
     options: dict[str, Any] = {"num_epochs": EPOCHS, "size": SIZE, "seed": seed}
 
@@ -73,7 +73,7 @@ def _draw_bars(ax: Axes, names: list[str], series: dict[str, dict[str, float]]) 
 
 
 def another_domain(seed: int) -> Shown:
-    """Train on images by lamplight, and test in daylight."""
+    """Train on images from high above, and test on images from lower down."""
     from matplotlib.figure import Figure
     from sklearn.decomposition import PCA
 
@@ -84,9 +84,9 @@ def another_domain(seed: int) -> Shown:
     from d2ltl.trials import quiet
 
     source, pair = _rendered()
-    lights = [read_labels(part, "light") == "lamp" for part in pair]
-    lamp = tuple(part.subset(np.flatnonzero(light)) for part, light in zip(pair, lights))
-    day = tuple(part.subset(np.flatnonzero(~light)) for part, light in zip(pair, lights))
+    of_high = [read_labels(part, "camera") == "high" for part in pair]
+    high_train, high_test = (part.subset(np.flatnonzero(here).tolist()) for part, here in zip(pair, of_high))
+    lower_train, lower_test = (part.subset(np.flatnonzero(~here).tolist()) for part, here in zip(pair, of_high))
     options: dict[str, Any] = {"num_epochs": EPOCHS, "size": SIZE, "seed": seed}
     figure = Figure(figsize=(7.5, 3.4), layout="constrained")
     sentences = []
@@ -95,18 +95,23 @@ def another_domain(seed: int) -> Shown:
         net = d2ltl.finetune_net(source=source)
         if name == "source only":
             with quiet():
-                history = d2ltl.train_fine_tuning(net, LEARNING_RATE, BATCH_SIZE, data=(lamp[0], day[1]), **options)
+                history = d2ltl.train_fine_tuning(
+                    net, LEARNING_RATE, BATCH_SIZE, data=(high_train, lower_test), **options
+                )
         else:
-            history = train_dann(net, LEARNING_RATE, 2 * BATCH_SIZE, source=lamp, target=day, **options)
-        codes = [d2ltl.extract_codes(net, part, size=SIZE) for part in (lamp[1], day[1])]
-        distance = proxy_a_distance(*codes, seed=seed)
+            domains: dict[str, Any] = {"source": (high_train, high_test), "target": (lower_train, lower_test)}
+            history = train_dann(net, LEARNING_RATE, 2 * BATCH_SIZE, **domains, **options)
+        codes = [d2ltl.extract_codes(net, part, size=SIZE) for part in (high_test, lower_test)]
+        distance = proxy_a_distance(codes[0], codes[1], seed)
         projection = PCA(2).fit(np.concatenate(codes))
-        for domain, of_domain in zip(("lamp", "daylight"), codes):
+        for domain, of_domain in zip(("high camera", "lower camera"), codes):
             ax.plot(*projection.transform(of_domain).T, ".", alpha=0.6, label=domain)
         ax.set(title=f"{name}: A-distance {distance:.2f}", xticks=[], yticks=[])
         ax.legend(fontsize="small")
         sentences.append(f"{name} {history.epochs[-1].test_acc:.3f} (A-distance {distance:.2f})")
-    return Shown(f"Trained by lamplight, accuracy in daylight: {', '.join(sentences)}.", figure)
+    return Shown(
+        f"Trained on images from high above, accuracy on those from lower down: {', '.join(sentences)}.", figure
+    )
 
 
 def unseen_foods(seed: int) -> Shown:
@@ -117,9 +122,9 @@ def unseen_foods(seed: int) -> Shown:
     from d2ltl.methods.zero_shot import recognise_unseen
 
     source, pair = _rendered()
-    foods = tuple(part.relabel(read_labels(part, "food")) for part in pair)
-    groups = np.random.default_rng(seed).permutation(foods[0].synsets).reshape(-1, 2).tolist()
-    results = recognise_unseen(source, data=foods, attributes=ATTRIBUTES, unseen=groups, size=64)
+    train, test = (part.relabel(read_labels(part, "food").tolist()) for part in pair)
+    groups = np.random.default_rng(seed).permutation(train.synsets).reshape(-1, 2).tolist()
+    results = recognise_unseen(source, data=(train, test), attributes=ATTRIBUTES, unseen=groups, size=64)
     names = ["\n".join(result.unseen) for result in results]
     figure = Figure(figsize=(6.5, 3.4), layout="constrained")
     ax = figure.subplots()
