@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -108,7 +108,7 @@ def distillation(seed: int) -> Shown:
 
     train, test = d2ltl.load_images(find_data("hotdog-mini"))
     data = train.subset(range(0, len(train), 2)), test.subset(range(0, len(test), 2))
-    options = {"batch_size": BATCH_SIZE, "data": data, "size": SIZE, "seed": seed}
+    options: dict[str, Any] = {"batch_size": BATCH_SIZE, "data": data, "size": SIZE, "seed": seed}
     d2ltl.runtime.reseed(seed)
     teacher = d2ltl.finetune_net(2, d2ltl.source_net("resnet18_v2", "tinyimagenet"))
     alone, student = (d2ltl.scratch_net(2, "mobilenet0.25") for _ in range(2))
