@@ -140,7 +140,7 @@ def zip_of(files: dict[str, bytes]) -> bytes:
         for name, data in files.items():
             archive.writestr(
                 zipfile.ZipInfo(name), data, zipfile.ZIP_DEFLATED
-            )  # dated 1980, so that the bytes are always the same
+            )  # dated 1980: always the same bytes
     return content.getvalue()
 
 
