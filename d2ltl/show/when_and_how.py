@@ -170,6 +170,7 @@ def negative_transfer(seed: int) -> Shown:
         for way, rate in RATES.items():
             d2ltl.runtime.reseed(seed)
             net = d2ltl.finetune_net(10, source) if way == "fine-tuned" else d2ltl.scratch_net(10)
+            d2ltl.freeze(net.features[0], "fixed")  # it normalises images, and never learns how white on black wants it
             data, epochs = (_some(train, number, seed), test), 2800 // number
             with quiet():
                 history = d2ltl.train_fine_tuning(net, rate, BATCH_SIZE, epochs, data=data, size=DIGITS_SIZE,
