@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from d2ltl.data import ImageFolder
 
-FEW = 100  # images of each class; with fewer, training all layers has not beaten a linear classifier on their codes
+FEW = 100  # images of each class; fewer are few, by rule of thumb: codes and fine-tuning are about even there
 LEARNED = 0.2  # share of errors that what was learned must avoid; measured: 0.2 to 0.6 on food, mostly below on digits
 NEEDED = 0.02  # accuracy by which transfer must beat a network from scratch: a standard error of 1,000 images
 MEASURED = 1000  # images at most, drawn at random

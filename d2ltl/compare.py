@@ -59,7 +59,8 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     how.add_argument("--strategies", nargs="+", default=["finetune", "scratch"], metavar="NAME",
                      help="finetune, scratch, frozen (features kept, output layer trained), freeze-K (the first K "
                           "stages kept, as in freeze-2), codes-svm, codes-softmax (a linear classifier on the "
-                          "features' output, computed once); default: finetune scratch")
+                          "features' output, computed once), distilled (a small network taught by the fine-tuned one); "
+                          "default: finetune scratch")
     how.add_argument("--epochs", type=int, metavar="N", help=f"default: {_default('epochs')}")
     how.add_argument("--batch-size", type=int, metavar="N", help=f"default: {_default('batch_size')}")
     how.add_argument("--lr-finetune", type=float, metavar="RATE",
