@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import logging
-import sys
 from collections.abc import Sequence
 
 import d2ltl
+from d2ltl.command_line import run_command
 from d2ltl.datasets import BOOK, RENDERED, defaults_of
-from data_hub import D2LTLError
 
 DESCRIPTION = """\
 Before you start: which way of transferring suits your images, and which source model? Looks at the training images for
@@ -66,16 +64,9 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     """Print an advice and return the exit status: 0, 2 after a mistake in arguments or data, 130 after Ctrl-C."""
     args = parse(argv)
-    logging.basicConfig(format="%(message)s", stream=sys.stdout)
-    for name in ("d2ltl", "data_hub"):
-        logging.getLogger(name).setLevel(logging.INFO)
-    try:
-        sources = {source: d2ltl.source_net(*source.split(":", 1)) for source in args.sources}
-        print(d2ltl.advise(args.data, sources, size=args.size, seed=args.seed))
-    except (D2LTLError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\nStopped.", file=sys.stderr)
-        return 130
-    return 0
+    return run_command(lambda: _advise(args))
+
+
+def _advise(args: argparse.Namespace) -> None:
+    sources = {source: d2ltl.source_net(*source.split(":", 1)) for source in args.sources}
+    print(d2ltl.advise(args.data, sources, size=args.size, seed=args.seed))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import shlex
 import sys
 from collections.abc import Sequence
@@ -11,8 +10,9 @@ from datetime import datetime
 from pathlib import Path
 
 import d2ltl
+from d2ltl.command_line import run_command
 from d2ltl.datasets import BOOK, DEFAULTS
-from data_hub import DATA_HUB, D2LTLError, DataHubError
+from data_hub import DATA_HUB, DataHubError
 
 DESCRIPTION = """\
 Does transfer learning pay off? Train one network twice on the same images: fine-tuned from pretrained weights, and from
@@ -94,24 +94,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.out is None:
         args.out = Path("results", datetime.now().strftime("%Y-%m-%d-%H%M%S"))
         arguments += ["--out", str(args.out)]
-    logging.basicConfig(format="%(message)s", stream=sys.stdout)
-    for name in ("d2ltl", "data_hub"):
-        logging.getLogger(name).setLevel(logging.INFO)
     print(f"The report will be in {args.out}")
-    try:
-        _compare(args)
-    except (D2LTLError, OSError) as error:  # OSError: a full disk, no permission to write
-        hint = (
-            " Or give images of your own with --data."
-            if args.data in DATA_HUB and isinstance(error, DataHubError)
-            else ""
-        )
-        print(f"error: {error}{hint}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(f"\nStopped. {_way_on(args.out, arguments)}", file=sys.stderr)
-        return 130
-    return 0
+    return run_command(lambda: _compare(args), lambda: _way_on(args.out, arguments))
 
 
 def _way_on(out: Path, arguments: list[str]) -> str:
@@ -125,7 +109,11 @@ def _compare(args: argparse.Namespace) -> None:
     options = vars(args)
     if options.pop("precision") == "bfloat16":
         d2ltl.use_bfloat16()
-    comparison = d2ltl.run_comparison(**options)
+    try:
+        comparison = d2ltl.run_comparison(**options)
+    except DataHubError as error:
+        hint = " Or give images of your own with --data." if options["data"] in DATA_HUB else ""
+        raise DataHubError(f"{error}{hint}") from error
     from d2ltl import report  # not above: --help does not wait for MXNet
 
     print(f"\n{report.table(comparison)}\n")

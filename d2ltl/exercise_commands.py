@@ -5,8 +5,6 @@ from __future__ import annotations
 import argparse
 import io
 import json
-import logging
-import sys
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -14,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import d2ltl
 from d2ltl import exercises
+from d2ltl.command_line import run_command
 from d2ltl.datasets import BOOK, RENDERED, data_at_hand, defaults_of, find_data
 from d2ltl.replacing import replacing
-from data_hub import D2LTLError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -93,19 +91,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run an exercise and return the exit status: 0, 2 after a mistake in arguments or data, 130 after Ctrl-C."""
     args = parse(argv)
     out = args.out or Path("results", f"exercise-{args.exercise}-{datetime.now():%Y-%m-%d-%H%M%S}")
-    logging.basicConfig(format="%(message)s", stream=sys.stdout)
-    for name in ("d2ltl", "data_hub"):
-        logging.getLogger(name).setLevel(logging.INFO)
     print(f"Figure and numbers will be in {out}")
-    try:
-        _run(args, out)
-    except (D2LTLError, OSError) as error:  # OSError: a full disk, no permission to write
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\nStopped. Nothing was written.", file=sys.stderr)
-        return 130
-    return 0
+    return run_command(lambda: _run(args, out))
 
 
 def _run(args: argparse.Namespace, out: Path) -> None:

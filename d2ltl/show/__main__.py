@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import sys
 import time
 from pathlib import Path
 
-from d2ltl.errors import D2LTLError
+from d2ltl.command_line import run_command
 from d2ltl.replacing import replacing
 from d2ltl.show import beyond_labels, beyond_training, chapter, first_experience, when_and_how
 
@@ -46,21 +45,15 @@ def main(arguments: list[str] | None = None) -> int:
     if args.name is None:
         print(listing())
         return 0
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
-    try:
-        return _show(args.name, args.seed, args.out or Path(f"{args.name}.png"))
-    except (D2LTLError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    return run_command(lambda: _show(args.name, args.seed, args.out or Path(f"{args.name}.png")))
 
 
-def _show(name: str, seed: int, file: Path) -> int:
+def _show(name: str, seed: int, file: Path) -> None:
     start = time.perf_counter()
     shown = DEMONSTRATIONS[name].run(seed)
     with replacing(file) as temporary:
         shown.figure.savefig(temporary, dpi=120)
     print(f"{DEMONSTRATIONS[name].title}\n{shown.verdict}\n{file}, seed {seed}, {time.perf_counter() - start:.0f} s")
-    return 0
 
 
 if __name__ == "__main__":
