@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator
 import mxnet as mx
 import numpy as np
 from mxnet import init
-from mxnet.gluon import Block, HybridBlock, Parameter, nn
+from mxnet.gluon import Block, HybridBlock, Parameter
 
 from d2ltl.errors import NetworkError, SettingsError
 from d2ltl.precision import check_interface
-from d2ltl.zoo import build_net, source_net
+from d2ltl.zoo import build_net, source_net, use_running_statistics
 
 MAX_SIZE = 512  # pixels; up to here check_input looks for a size that the network can run
 
@@ -80,13 +80,7 @@ def freeze(block: Block, batch_norm: str = "book") -> None:
         raise SettingsError(f"batch_norm is {batch_norm!r}; it is 'book' or 'fixed'.")
     block.collect_params().setattr("grad_req", "null")
     if batch_norm == "fixed":
-        block.apply(_use_running_statistics)
-
-
-def _use_running_statistics(block: Block) -> None:
-    if isinstance(block, nn.BatchNorm):
-        block._kwargs["use_global_stats"] = True  # Gluon offers it in the constructor only
-        block.hybridize()  # forgets what was compiled without it
+        block.apply(use_running_statistics)
 
 
 def stages(net: HybridBlock) -> list[list[Block]]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import mxnet as mx
 import numpy as np
-from mxnet.gluon import HybridBlock, Parameter
+from mxnet.gluon import Block, HybridBlock, Parameter, nn
 from mxnet.gluon.model_zoo import model_store, vision
 
 from d2ltl import ndf_weights
@@ -103,7 +103,15 @@ def build_net(name: str, classes: int, **options: object) -> HybridBlock:
     if not (hasattr(net, "features") and hasattr(net, "output")):
         raise NetworkError(f"{name} has no features and output to tell apart; choose another network.")
     net.zoo_name = name
+    use_running_statistics(net.features[0])  # of the image, in a resnet_v2: MXNet never moves them (docs/traps.md, 3)
     return net
+
+
+def use_running_statistics(block: Block) -> None:
+    """Let a batch normalisation normalise by its running statistics in training too; leave any other block alone."""
+    if isinstance(block, nn.BatchNorm):
+        block._kwargs["use_global_stats"] = True  # Gluon offers it in the constructor only
+        block.hybridize()  # forgets what was compiled without it
 
 
 def _gluoncv_net(name: str, classes: int, options: dict[str, object], gluon_says: str) -> HybridBlock:

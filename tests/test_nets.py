@@ -113,6 +113,15 @@ def test_the_books_frozen_features_differ_between_training_and_test(source):
         difference("half")
 
 
+def test_the_image_is_the_same_in_training_and_test(source):
+    """MXNet never moves the running statistics of the first layer, so training by those of a batch would differ."""
+    white_on_black = 2.5 * mx.nd.random.uniform(shape=(4, 3, 32, 32)).round() - 2
+    for net in (d2ltl.finetune_net(2, source), d2ltl.scratch_net(2)):
+        with autograd.train_mode():
+            training = net.features[0](white_on_black).asnumpy()
+        assert np.allclose(net.features[0](white_on_black).asnumpy(), training, atol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("name", "number"),
     [("resnet18_v2", 5), ("squeezenet1.1", 4), ("vgg16", 7), ("mobilenetv2_1.0", 5), ("densenet121", 5),

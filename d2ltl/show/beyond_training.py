@@ -111,7 +111,6 @@ def distillation(seed: int) -> Shown:
     options["train_augs"] = d2ltl.test_augs(32)  # a flipped digit is none
     d2ltl.runtime.reseed(seed)
     teacher = d2ltl.finetune_net(10, d2ltl.source_net("resnet18_v2", "tinyimagenet"))
-    d2ltl.freeze(teacher.features[0], "fixed")  # its input's statistics, which MXNet never updates
     alone, student = (d2ltl.scratch_net(10, "mobilenet0.25") for _ in range(2))
     with quiet():
         d2ltl.train_fine_tuning(teacher, 0.01, num_epochs=TEACHER_EPOCHS, **options)
