@@ -7,7 +7,7 @@ from PIL import Image
 import d2ltl
 from d2ltl.methods.multitask import train_multitask
 
-TINY = {"learning_rate": 0.02, "batch_size": 8, "num_epochs": 4, "size": 32}
+TINY = {"learning_rate": 0.005, "batch_size": 8, "num_epochs": 4, "size": 32}
 
 
 def write_stripes(folder, number, seed):
