@@ -6,7 +6,7 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
-TEST = ["pytest>=7.4", "pytest-xdist>=3.5", "hypothesis>=6.80", "setuptools>=70.1"]  # the last builds a wheel
+TEST = ["pytest>=7.4", "pytest-xdist>=3.5", "hypothesis>=6.80", "scikit-image>=0.22", "setuptools>=70.1"]  # for a wheel
 CHAPTERS = ["jupyterlab>=4", "ipywidgets>=8", "nbclient>=0.10", "scikit-image>=0.22", "codecarbon>=3.2"]
 DOCS = ["sphinx>=7", "myst-nb>=1.1", "furo"]
 

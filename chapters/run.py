@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nbformat
@@ -57,19 +58,26 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("notebooks", nargs="*", type=Path, help="default: all chapters")
     parser.add_argument("--out", type=Path, help="folder to write the executed notebooks to; default: none is written")
+    parser.add_argument("--jobs", type=int, default=1, help="notebooks at a time; share the processors out among them "
+                        "by OMP_NUM_THREADS (default: %(default)s)")  # fmt: skip
     args = parser.parse_args()
-    for file in args.notebooks or sorted(HERE.glob("*.ipynb")):
-        start = time.perf_counter()
-        try:
-            notebook = run(file)
-        except (CellExecutionError, CellTimeoutError) as error:
-            print(f"{file.name} failed:\n{error}", file=sys.stderr)
-            return 1
-        print(f"{file.name}: {time.perf_counter() - start:.0f} s", flush=True)
-        if args.out:
-            args.out.mkdir(parents=True, exist_ok=True)
-            nbformat.write(notebook, args.out / file.name)
-    return 0
+    with ThreadPoolExecutor(args.jobs) as pool:
+        results = [pool.submit(_try_run, file, args.out) for file in args.notebooks or sorted(HERE.glob("*.ipynb"))]
+    return 0 if all(result.result() for result in results) else 1
+
+
+def _try_run(file: Path, out: Path | None) -> bool:
+    start = time.perf_counter()
+    try:
+        notebook = run(file)
+    except (CellExecutionError, CellTimeoutError) as error:
+        print(f"{file.name} failed:\n{error}", file=sys.stderr, flush=True)
+        return False
+    print(f"{file.name}: {time.perf_counter() - start:.0f} s", flush=True)
+    if out:
+        out.mkdir(parents=True, exist_ok=True)
+        nbformat.write(notebook, out / file.name)
+    return True
 
 
 if __name__ == "__main__":

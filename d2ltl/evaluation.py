@@ -88,9 +88,10 @@ def run_on_images(
     images = _as_images(data)
     check_input(net, size)
     devices = check_devices(devices)
-    move_to(net, devices)
-    if not net._active:  # Gluon has no public way to ask; a network compiled already stays as it is
-        net.hybridize(static_alloc=True, static_shape=True)
+    if net._active:  # Gluon has no public way to ask; a network compiled already stays as it is
+        _move_to(net, devices)
+    else:
+        set_up(net, devices)
     batches = loading.loader(images, test_augs or loading.test_augs(size), batch_size)
     return _run_on_batches(function, batches, devices)
 
@@ -134,8 +135,13 @@ def loss_of(probabilities: np.ndarray, labels: np.ndarray) -> float:
     return float(-np.log(np.maximum(of_truth, np.finfo(np.float32).tiny)).mean())
 
 
-def move_to(net: gluon.HybridBlock, devices: list[mx.Context]) -> None:
-    """Bring the parameters of a network to devices, unless they are there."""
+def set_up(net: gluon.HybridBlock, devices: list[mx.Context]) -> None:
+    """Bring a network to devices, and compile it anew: layers may have been frozen meanwhile."""
+    _move_to(net, devices)
+    net.hybridize(static_alloc=True, static_shape=True)
+
+
+def _move_to(net: gluon.HybridBlock, devices: list[mx.Context]) -> None:
     for parameter in net.collect_params().values():
         if parameter.list_ctx() != devices:
             parameter.reset_ctx(devices)

@@ -20,7 +20,7 @@ from d2ltl import loading, runtime
 from d2ltl.checkpoint import Checkpoint
 from d2ltl.data import load_images
 from d2ltl.errors import CheckpointError, DivergenceError, SettingsError
-from d2ltl.evaluation import accuracy_of, check_devices, loss_of, move_to, outputs_of, predict_batches, shards_of
+from d2ltl.evaluation import accuracy_of, check_devices, loss_of, outputs_of, predict_batches, set_up, shards_of
 from d2ltl.history import Epoch, History
 from d2ltl.nets import check_input
 
@@ -96,8 +96,7 @@ def train_fine_tuning(
     devices = check_devices(devices)
     train_iter = loading.loader(train_imgs, train_augs or loading.train_augs(size), batch_size, shuffle=True)
     test_iter = loading.loader(test_imgs, test_augs or loading.test_augs(size), batch_size)
-    move_to(net, devices)
-    net.hybridize(static_alloc=True, static_shape=True)
+    set_up(net, devices)
     trainer = gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": learning_rate, "wd": WEIGHT_DECAY})
     settings = {"learning_rate": learning_rate, "batch_size": batch_size, "size": size, "seed": seed,
                 "images": [len(train_imgs), len(test_imgs)], "classes": list(train_imgs.synsets)}  # fmt: skip

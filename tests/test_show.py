@@ -2,9 +2,11 @@ import re
 import subprocess
 import sys
 
+import matplotlib.image
 import pytest
 
 from d2ltl.show import __main__ as show
+from tools import catalogue
 
 
 def test_without_a_name_it_lists_them(capsys):
@@ -24,3 +26,19 @@ def test_an_unknown_name_is_a_mistake(capsys):
 def test_the_list_does_not_wait_for_mxnet():
     code = "import sys; from d2ltl.show.__main__ import main; main([]); assert 'mxnet' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
+
+
+def test_the_page_lists_every_demonstration():
+    page = (catalogue.DOCS / "catalogue.md").read_text(encoding="utf-8")
+    for entry in catalogue.ENTRIES:
+        assert f"### {entry.question}\n\n```sh\n{entry.command}\n```" in page
+        assert entry.picture.is_file()
+    assert page.count("### ") == len(catalogue.ENTRIES) == len(list(catalogue.FIGURES.iterdir()))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("entry", catalogue.ENTRIES, ids=lambda entry: entry.command[len("python -m ") :])
+def test_what_the_page_lists_can_be_run(entry, tmp_path):
+    printed = entry.run(tmp_path)
+    assert re.search(r"\d\.\d", printed)  # something was measured
+    assert matplotlib.image.imread(tmp_path / entry.figure).std() > 0.05  # and drawn

@@ -18,7 +18,7 @@ from d2ltl import loading, runtime
 from d2ltl.codes import linear_head
 from d2ltl.data import ImageFolder, load_images, to_mx
 from d2ltl.errors import ImageFolderError
-from d2ltl.evaluation import evaluate, move_to
+from d2ltl.evaluation import evaluate, set_up
 from d2ltl.history import Epoch, History
 from d2ltl.nets import check_input
 from d2ltl.train import WEIGHT_DECAY, check_learning_rate, check_num_epochs, divergence
@@ -85,8 +85,7 @@ def train_dann(
     domain_classifier.add(nn.Dense(100, activation="relu"), nn.Dense(2))
     domain_classifier.initialize(init.Xavier(), ctx=device)
     domain_classifier.collect_params().setattr("lr_mult", 10)  # as the output layer: both are new
-    move_to(net, [device])
-    net.hybridize(static_alloc=True, static_shape=True)
+    set_up(net, [device])
     parameters = [*net.collect_params().values(), *domain_classifier.collect_params().values()]
     trainer = gluon.Trainer(parameters, "sgd", {"learning_rate": learning_rate, "wd": WEIGHT_DECAY})
     cross_entropy = gluon.loss.SoftmaxCrossEntropyLoss()

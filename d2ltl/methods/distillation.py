@@ -16,7 +16,7 @@ from mxnet.gluon.data.vision import ImageFolderDataset
 
 from d2ltl.data import load_images
 from d2ltl.errors import SettingsError
-from d2ltl.evaluation import accuracy_of, check_devices, move_to, outputs_of, predict
+from d2ltl.evaluation import accuracy_of, check_devices, outputs_of, predict, set_up
 from d2ltl.history import History
 from d2ltl.nets import check_input
 from d2ltl.train import train_fine_tuning
@@ -105,8 +105,7 @@ def distill(
         raise SettingsError(f"alpha is {alpha}; it is the teacher's share of the loss, from 0 to 1.")
     pair = load_images(data) if isinstance(data, (str, os.PathLike)) else data
     check_input(teacher, size, len(pair[0].synsets))
-    move_to(teacher, check_devices(options.get("devices")))
-    teacher.hybridize(static_alloc=True, static_shape=True)
+    set_up(teacher, check_devices(options.get("devices")))
     loss = DistillationLoss(teacher, temperature, alpha)
     hook = student.register_forward_pre_hook(loss.ask_teacher)
     try:

@@ -14,7 +14,7 @@ from tqdm.auto import tqdm
 from d2ltl import loading, runtime
 from d2ltl.data import ImageFolder, load_images, to_mx
 from d2ltl.errors import ImageFolderError, SettingsError
-from d2ltl.evaluation import move_to
+from d2ltl.evaluation import set_up
 from d2ltl.nets import check_input, finetune_net
 from d2ltl.train import WEIGHT_DECAY, check_learning_rate, check_num_epochs, divergence
 
@@ -91,8 +91,7 @@ def train_multitask(
     check_input(next(iter(nets.values())), size)
     for net in nets.values():
         net.features = features  # shared on purpose
-        move_to(net, runtime.devices()[:1])
-    features.hybridize(static_alloc=True, static_shape=True)
+        set_up(net, runtime.devices()[:1])
     parameters = {id(p): p for net in nets.values() for p in net.collect_params().values()}
     trainer = gluon.Trainer([*parameters.values()], "sgd", {"learning_rate": learning_rate, "wd": WEIGHT_DECAY})
 

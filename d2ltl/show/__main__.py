@@ -53,7 +53,7 @@ def _show(name: str, seed: int, file: Path) -> None:
     shown = DEMONSTRATIONS[name].run(seed)
     with replacing(file) as temporary:
         shown.figure.savefig(temporary, dpi=120)
-    print(f"{DEMONSTRATIONS[name].title}\n{shown.verdict}\n{file}, seed {seed}, {time.perf_counter() - start:.0f} s")
+    print(f"\n{DEMONSTRATIONS[name].title}\n{shown.verdict}\n{file}, seed {seed}, {time.perf_counter() - start:.0f} s")
 
 
 if __name__ == "__main__":

@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from d2ltl.show.demonstration import Demonstration, Shown
+from d2ltl.show.material import BATCH_SIZE, RATES, SIZE, data_set, every, source_model, train
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from mxnet.gluon import HybridBlock
 
     from d2ltl.data import ImageFolder
+    from d2ltl.show.material import Pair
 
 TOPIC = "Beyond fine-tuning"
-SIZE, LEARNING_RATE, BATCH_SIZE, EPOCHS = 48, 0.01, 16, 4
+EPOCHS = 4
 FEW = 100  # images, each with a label for every task
 TASKS = ["food", "table", "support", "camera", "light"]
 ATTRIBUTES = [
@@ -24,30 +25,19 @@ ATTRIBUTES = [
 ]
 
 
-def _rendered() -> tuple[HybridBlock, tuple[ImageFolder, ImageFolder]]:
-    import d2ltl
-    from d2ltl.datasets import find_data
-
-    return d2ltl.source_net("resnet18_v2", "tinyimagenet"), d2ltl.load_images(find_data("hotdog-mini"))
-
-
 def several_tasks(seed: int) -> Shown:
     """Train each task alone, then all of them on one feature block."""
     from matplotlib.figure import Figure
 
-    from d2ltl.labels import read_labels
     from d2ltl.methods.multitask import train_multitask
 
-    source, pair = _rendered()
-    chosen = np.random.default_rng(seed).choice(len(pair[0]), FEW, replace=False).tolist()
-    tasks = {}
-    for name in TASKS:
-        train, test = (part.relabel(read_labels(part, name).tolist()) for part in pair)
-        tasks[name] = train.subset(chosen), test.subset(range(0, len(test), 2))  # half will do
+    pairs = {name: data_set(labels=name) for name in TASKS}
+    chosen = np.random.default_rng(seed).choice(len(pairs["food"][0]), FEW, replace=False).tolist()
+    tasks = {name: (images.subset(chosen), every(2, test)) for name, (images, test) in pairs.items()}
     options: dict[str, Any] = {"num_epochs": EPOCHS, "size": SIZE, "seed": seed}
 
     def accuracies(**some: tuple[ImageFolder, ImageFolder]) -> dict[str, float]:
-        trained = train_multitask(source, LEARNING_RATE, BATCH_SIZE, tasks=some, **options)
+        trained = train_multitask(source_model(), RATES["fine-tuned"], BATCH_SIZE, tasks=some, **options)
         return {name: accuracy[-1] for name, accuracy in trained.accuracy.items()}
 
     together = accuracies(**tasks)
@@ -78,30 +68,21 @@ def another_domain(seed: int) -> Shown:
     from sklearn.decomposition import PCA
 
     import d2ltl
-    from d2ltl.labels import read_labels
     from d2ltl.methods.dann import proxy_a_distance, train_dann
-    from d2ltl.runtime import reseed
-    from d2ltl.trials import quiet
 
-    source, pair = _rendered()
-    of_high = [read_labels(part, "camera") == "high" for part in pair]
-    high_train, high_test = (part.subset(np.flatnonzero(here).tolist()) for part, here in zip(pair, of_high))
-    lower_train, lower_test = (part.subset(np.flatnonzero(~here).tolist()) for part, here in zip(pair, of_high))
-    options: dict[str, Any] = {"num_epochs": EPOCHS, "size": SIZE, "seed": seed}
+    high, lower = _by_camera(high=True), _by_camera(high=False)
     figure = Figure(figsize=(7.5, 3.4), layout="constrained")
     sentences = []
     for ax, name in zip(figure.subplots(1, 2), ("source only", "domain-adversarial")):
-        reseed(seed)
-        net = d2ltl.finetune_net(source=source)
         if name == "source only":
-            with quiet():
-                history = d2ltl.train_fine_tuning(
-                    net, LEARNING_RATE, BATCH_SIZE, data=(high_train, lower_test), **options
-                )
+            net, history = train("fine-tuned", (high[0], lower[1]), seed, EPOCHS)
         else:
-            domains: dict[str, Any] = {"source": (high_train, high_test), "target": (lower_train, lower_test)}
-            history = train_dann(net, LEARNING_RATE, 2 * BATCH_SIZE, **domains, **options)
-        codes = [d2ltl.extract_codes(net, part, size=SIZE) for part in (high_test, lower_test)]
+            d2ltl.runtime.reseed(seed)
+            net = d2ltl.finetune_net(2, source_model())
+            history = train_dann(
+                net, RATES["fine-tuned"], 2 * BATCH_SIZE, EPOCHS, source=high, target=lower, size=SIZE, seed=seed
+            )
+        codes = [d2ltl.extract_codes(net, part, size=SIZE) for part in (high[1], lower[1])]
         distance = proxy_a_distance(codes[0], codes[1], seed)
         projection = PCA(2).fit(np.concatenate(codes))
         for domain, of_domain in zip(("high camera", "lower camera"), codes):
@@ -114,17 +95,24 @@ def another_domain(seed: int) -> Shown:
     )
 
 
+def _by_camera(high: bool) -> Pair:
+    from d2ltl.labels import read_labels
+
+    images, test = (
+        part.subset(np.flatnonzero((read_labels(part, "camera") == "high") == high).tolist()) for part in data_set()
+    )
+    return images, test
+
+
 def unseen_foods(seed: int) -> Shown:
     """Leave foods out of training, and recognise them by their attributes."""
     from matplotlib.figure import Figure
 
-    from d2ltl.labels import read_labels
     from d2ltl.methods.zero_shot import recognise_unseen
 
-    source, pair = _rendered()
-    train, test = (part.relabel(read_labels(part, "food").tolist()) for part in pair)
-    groups = np.random.default_rng(seed).permutation(train.synsets).reshape(-1, 2).tolist()
-    results = recognise_unseen(source, data=(train, test), attributes=ATTRIBUTES, unseen=groups, size=64)
+    foods = data_set(labels="food")
+    groups = np.random.default_rng(seed).permutation(foods[0].synsets).reshape(-1, 2).tolist()
+    results = recognise_unseen(source_model(), data=foods, attributes=ATTRIBUTES, unseen=groups, size=64)
     names = ["\n".join(result.unseen) for result in results]
     figure = Figure(figsize=(6.5, 3.4), layout="constrained")
     ax = figure.subplots()

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from d2ltl.show.demonstration import Demonstration, Shown
+from d2ltl.show.material import SIZE, data_set, line_chart, source_model
 
 if TYPE_CHECKING:
     from d2ltl.data import ImageFolder
     from d2ltl.evaluation import Images
 
 TOPIC = "Beyond fine-tuning"
-SIZE = 48  # pixels, of foods
 PER_CLASS = (2, 5, 10, 20)  # labelled digits
 FOODS, FEW = ("banana", "doughnut", "fried-egg", "pretzel"), 10  # to be sorted, images of each
 TEACHER_EPOCHS, STUDENT_EPOCHS = 2, 3
@@ -21,28 +21,22 @@ TEACHER_EPOCHS, STUDENT_EPOCHS = 2, 3
 
 def self_taught(seed: int) -> Shown:
     """Learn features from the digits 5 to 9 without labels, then classify 0 to 4 with few labels."""
-    from matplotlib.figure import Figure
-
-    from d2ltl.data import load_images
-    from d2ltl.datasets import find_data
     from d2ltl.methods.self_taught import train_self_taught
 
-    train, test = load_images(find_data("digits"))
-    unlabelled = _digits(train, "56789")
-    labelled = _digits(train, "01234"), _digits(test, "01234")
+    images, test = data_set("digits")
+    unlabelled = _digits(images, "56789")
+    labelled = _digits(images, "01234"), _digits(test, "01234")
     taught = train_self_taught(unlabelled, labelled, PER_CLASS, num_features=100, size=8, patch=3, seed=seed)
-    figure = Figure(figsize=(6, 3.4), layout="constrained")
-    ax = figure.subplots()
-    for name, accuracies in taught.accuracy.items():
-        ax.plot(PER_CLASS, accuracies, "-o", label={"features": "self-taught features"}.get(name, name))
-    ax.set(xlabel="labelled images of each digit, 0 to 4", ylabel="test accuracy")
-    ax.grid(alpha=0.3)
-    ax.legend()
+    names = {"pixels": "pixels", "features": "self-taught features"}
+    curves = {names[way]: dict(zip(PER_CLASS, accuracies)) for way, accuracies in taught.accuracy.items()}
     table = zip(PER_CLASS, taught.accuracy["pixels"], taught.accuracy["features"])
     numbers = "; ".join(f"{n} of each: pixels {pixels:.3f}, features {features:.3f}" for n, pixels, features in table)
     gain = np.mean(taught.accuracy["features"]) - np.mean(taught.accuracy["pixels"])
     verdict = f"{len(unlabelled)} digits from 5 to 9 without labels, few from 0 to 4 with. {numbers}."
-    return Shown(f"{verdict} Self-taught features {'gain' if gain > 0 else 'lose'} {abs(gain):.3f} on average.", figure)
+    return Shown(
+        f"{verdict} Self-taught features {'gain' if gain > 0 else 'lose'} {abs(gain):.3f} on average.",
+        line_chart(curves, "labelled images of each digit, 0 to 4"),
+    )
 
 
 def _digits(images: ImageFolder, wanted: str) -> ImageFolder:
@@ -55,17 +49,15 @@ def self_taught_clustering(seed: int) -> Shown:
     from matplotlib.figure import Figure
 
     import d2ltl
-    from d2ltl.datasets import find_data
     from d2ltl.methods.clustering import agreement, cluster_with_help
     from d2ltl.methods.self_taught import read_pixels
     from d2ltl.subsets import take
 
-    train, _ = d2ltl.load_images(find_data("hotdog-mini"))
-    food = d2ltl.read_labels(train, "food")
-    few = take(train.relabel([name if name in FOODS else None for name in food]), FEW, seed)
-    many = train.relabel([name if name not in FOODS else None for name in food])
-    source = d2ltl.source_net("resnet18_v2", "tinyimagenet")
-    codes = {id(part): d2ltl.extract_codes(source, part, size=SIZE) for part in (few, many)}
+    images, _ = data_set()
+    food = d2ltl.read_labels(images, "food")
+    few = take(images.relabel([name if name in FOODS else None for name in food]), FEW, seed)
+    many = images.relabel([name if name not in FOODS else None for name in food])
+    codes = {id(part): d2ltl.extract_codes(source_model(), part, size=SIZE) for part in (few, many)}
 
     def describe(images: Images) -> np.ndarray:
         return codes[id(images)]
@@ -102,15 +94,14 @@ def distillation(seed: int) -> Shown:
     """Train a small network alone, and as the student of a fine-tuned one."""
     import d2ltl
     from d2ltl import plot
-    from d2ltl.datasets import find_data
     from d2ltl.methods.distillation import distill, weigh
     from d2ltl.trials import quiet
 
-    data = d2ltl.load_images(find_data("digits"))
+    data = data_set("digits")
     options: dict[str, Any] = {"batch_size": 32, "data": data, "size": 32, "seed": seed}
     options["train_augs"] = d2ltl.test_augs(32)  # a flipped digit is none
     d2ltl.runtime.reseed(seed)
-    teacher = d2ltl.finetune_net(10, d2ltl.source_net("resnet18_v2", "tinyimagenet"))
+    teacher = d2ltl.finetune_net(10, source_model())
     alone, student = (d2ltl.scratch_net(10, "mobilenet0.25") for _ in range(2))
     with quiet():
         d2ltl.train_fine_tuning(teacher, 0.01, num_epochs=TEACHER_EPOCHS, **options)

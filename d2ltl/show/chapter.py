@@ -10,38 +10,20 @@ import numpy as np
 
 from d2ltl.errors import SettingsError
 from d2ltl.show.demonstration import Demonstration, Shown
+from d2ltl.show.material import RATES, SIZE, data_set, every, line_chart, source_model, train
 
 if TYPE_CHECKING:
-    from mxnet.gluon import HybridBlock
-
     from d2ltl.data import ImageFolder
-    from d2ltl.history import History
+    from d2ltl.show.material import Pair
 
 TOPIC = "Why transfer"
-SIZE, BATCH_SIZE, EPOCHS = 48, 16, 2
-RATES = {"finetune": 0.01, "scratch": 0.1}  # the book's
-NAMES = {"finetune": "fine-tuned", "scratch": "from scratch"}
+EPOCHS = 2
 SHARES = (0.1, 0.3, 1.0)  # of the training images
 TARGET = 0.65  # the accuracy asked for
 
 
-def _rendered() -> tuple[HybridBlock, tuple[ImageFolder, ImageFolder]]:
-    import d2ltl
-    from d2ltl.datasets import find_data
-    from d2ltl.exercises import thin
-
-    images = d2ltl.load_images(find_data("hotdog-mini"))
-    return d2ltl.source_net("resnet18_v2", "tinyimagenet"), thin(images, 2)  # every other image will do
-
-
-def _train(way: str, seed: int, source: HybridBlock, data: tuple[ImageFolder, ImageFolder]) -> History:
-    import d2ltl
-    from d2ltl.trials import WAYS, quiet
-
-    d2ltl.runtime.reseed(seed)
-    net = WAYS[way](len(data[0].synsets), source)
-    with quiet():
-        return d2ltl.train_fine_tuning(net, RATES[way], BATCH_SIZE, EPOCHS, data=data, size=SIZE, seed=seed)
+def _half() -> Pair:
+    return tuple(every(2, part) for part in data_set())  # type: ignore[return-value]
 
 
 def gains(seed: int) -> Shown:
@@ -49,48 +31,41 @@ def gains(seed: int) -> Shown:
     from d2ltl import plot
     from d2ltl.gains import measure_gains
 
-    source, data = _rendered()
-    histories = {way: [_train(way, seed, source, data)] for way in RATES}
-    curves = {way: [history.curve("test_acc") for history in runs] for way, runs in histories.items()}
+    data = _half()
+    histories = {way: [train(way, data, seed, EPOCHS)[1]] for way in RATES}
+    tuned, scratch = ([history.curve("test_acc") for history in runs] for runs in histories.values())
     chance = float(np.bincount(data[1].labels).max() / len(data[1]))
-    measured = measure_gains(curves["finetune"], curves["scratch"], chance)
+    measured = measure_gains(tuned, scratch, chance)
     verdict = ", ".join(f"{name} {100 * gain.mean:+.1f}" for name, gain in measured.items())
-    figure = plot.plot_curves({NAMES[way]: runs for way, runs in histories.items()})
+    figure = plot.plot_curves(histories)
     return Shown(f"Gains of transfer in percentage points, after {EPOCHS} epochs: {verdict}.", figure)
 
 
 def few_images(seed: int) -> Shown:
     """Measure accuracy against the number of training images."""
-    from matplotlib.figure import Figure
     from sklearn.model_selection import train_test_split
 
     import d2ltl
 
-    source, (train, test) = _rendered()
+    images, test = _half()
     accuracies: dict[str, dict[int, float]] = {"CNN codes": {}, "from scratch": {}}
-    codes, test_codes = (d2ltl.extract_codes(source, part, size=SIZE) for part in (train, test))
+    codes, test_codes = (d2ltl.extract_codes(source_model(), part, size=SIZE) for part in (images, test))
     for share in SHARES:
-        chosen = np.arange(len(train))
+        chosen = np.arange(len(images))
         if share < 1:
-            chosen, _ = train_test_split(chosen, train_size=share, stratify=train.labels, random_state=seed)
-        head = d2ltl.linear_head("svm").fit(codes[chosen], train.labels[chosen])
+            chosen, _ = train_test_split(chosen, train_size=share, stratify=images.labels, random_state=seed)
+        head = d2ltl.linear_head("svm").fit(codes[chosen], images.labels[chosen])
         accuracies["CNN codes"][len(chosen)] = head.score(test_codes, test.labels)
-        untrained = _train("scratch", seed, source, (train.subset(chosen.tolist()), test))
+        _, untrained = train("from scratch", (images.subset(chosen.tolist()), test), seed, EPOCHS)
         accuracies["from scratch"][len(chosen)] = untrained.epochs[-1].test_acc
-    figure = Figure(figsize=(6, 3.4), layout="constrained")
-    ax = figure.subplots()
-    for name, by_number in accuracies.items():
-        ax.plot([*by_number], [*by_number.values()], "-o", label=name)
-    ax.set(xscale="log", xlabel="training images", ylabel="test accuracy")
-    ax.set_xticks([*accuracies["CNN codes"]], [str(n) for n in accuracies["CNN codes"]])
-    ax.minorticks_off()
-    ax.grid(alpha=0.3)
-    ax.legend()
     numbers = "; ".join(
-        f"{n} images: codes {accuracies['CNN codes'][n]:.3f}, scratch {accuracies['from scratch'][n]:.3f}"
-        for n in accuracies["CNN codes"]
+        f"{n} images: codes {accuracy:.3f}, scratch {accuracies['from scratch'][n]:.3f}"
+        for n, accuracy in accuracies["CNN codes"].items()
     )
-    return Shown(f"A linear SVM on CNN codes, and the network from scratch in {EPOCHS} epochs. {numbers}.", figure)
+    return Shown(
+        f"A linear SVM on CNN codes, and the network from scratch in {EPOCHS} epochs. {numbers}.",
+        line_chart(accuracies, "training images", log=True),
+    )
 
 
 def designed_features(seed: int) -> Shown:
@@ -103,7 +78,7 @@ def designed_features(seed: int) -> Shown:
         from skimage.feature import hog
     except ImportError as error:
         raise SettingsError("This needs scikit-image: pip install 'd2ltl[chapters]'.") from error
-    source, parts = _rendered()
+    parts = _half()
     prepare = d2ltl.test_augs(SIZE).on_image
 
     def hogs(images: ImageFolder) -> np.ndarray:
@@ -112,13 +87,13 @@ def designed_features(seed: int) -> Shown:
 
     ways: dict[str, Callable[[ImageFolder], np.ndarray]] = {
         "HOG": hogs,
-        "CNN codes": lambda images: d2ltl.extract_codes(source, images, size=SIZE),
+        "CNN codes": lambda images: d2ltl.extract_codes(source_model(), images, size=SIZE),
     }
     accuracies = {}
     for name, describe in ways.items():
-        train, test = (describe(part) for part in parts)
-        head = d2ltl.linear_head("svm", C=0.001, seed=seed).fit(train, parts[0].labels)
-        accuracies[name] = head.score(test, parts[1].labels)
+        described, of_test = (describe(part) for part in parts)
+        head = d2ltl.linear_head("svm", C=0.001, seed=seed).fit(described, parts[0].labels)
+        accuracies[name] = head.score(of_test, parts[1].labels)
     figure = Figure(figsize=(5, 2.4), layout="constrained")
     ax = figure.subplots()
     ax.bar_label(ax.barh([*accuracies], [*accuracies.values()], color=["C1", "C0"]), fmt="%.3f", padding=3)
@@ -140,22 +115,22 @@ def time_and_energy(seed: int) -> Shown:
     tracker = OfflineEmissionsTracker(
         country_iso_code="VNM", tracking_mode="process", save_to_file=False, log_level="error"
     )
-    source, data = _rendered()
+    data = _half()
     figure = Figure(figsize=(6, 3.4), layout="constrained")
     ax = figure.subplots()
     ax.axhline(TARGET, color="grey", linestyle="--", linewidth=1, label="asked for")
     sentences = []
     for way in RATES:
         tracker.start_task()
-        history = _train(way, seed, source, data)
+        _, history = train(way, data, seed, EPOCHS)
         energy = tracker.stop_task()
         seconds, accuracy = history.curve("seconds"), history.curve("test_acc")
-        ax.plot(np.cumsum(seconds), accuracy, "-o", label=NAMES[way])
+        ax.plot(np.cumsum(seconds), accuracy, "-o", label=way)
         epochs = next((epoch for epoch, value in enumerate(accuracy, 1) if value >= TARGET), None)
         part = (epochs or EPOCHS) / EPOCHS  # of the run, whose epochs cost the same
         used = f"{sum(seconds[:epochs]):.0f} s, {energy.energy_consumed * 3.6e6 * part:.0f} J, "
         used += f"{energy.emissions * 1e6 * part:.0f} mg of CO2"
-        sentences.append(f"{NAMES[way]}: " + (used if epochs else f"not within {used}"))
+        sentences.append(f"{way}: " + (used if epochs else f"not within {used}"))
     tracker.stop()
     ax.set(xlabel="seconds of training", ylabel="test accuracy")
     ax.grid(alpha=0.3)

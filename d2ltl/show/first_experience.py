@@ -2,53 +2,36 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from d2ltl.show.demonstration import Demonstration, Shown
+from d2ltl.show.material import RATES, SIZE, data_set, every, line_chart, source_model, train
 
 if TYPE_CHECKING:
     from mxnet.gluon import HybridBlock
 
-    from d2ltl.data import ImageFolder
-    from d2ltl.history import History
-
-    Pair = tuple[ImageFolder, ImageFolder]
+    from d2ltl.show.material import Pair
 
 TOPIC = "A first experience"
-SIZE, BATCH_SIZE, EPOCHS = 48, 16, 6
+EPOCHS = 6
 PER_CLASS, TRAINED = 20, 3  # images to train on; layers that are not frozen
-RATES = {"last 3 layers": 0.01, "all layers": 0.01, "from scratch": 0.1}  # the book's
 RATIOS = (1, 20)
 
 
 def few_foods(seed: int) -> Pair:
-    """Return 10 foods, 20 images of each to train on."""
-    import d2ltl
-    from d2ltl.datasets import find_data
+    """Return 10 foods, 20 images of each to train on, and as many to test."""
+    from d2ltl.subsets import take
 
-    images = d2ltl.load_images(find_data("hotdog-mini"))
-    train, test = (part.relabel(d2ltl.read_labels(part, "food").tolist()) for part in images)
-    return d2ltl.take(train, PER_CLASS, seed), d2ltl.take(test, PER_CLASS, seed)
+    images, test = data_set(labels="food")
+    return take(images, PER_CLASS, seed), take(test, PER_CLASS, seed)
 
 
-def _train(way: str, data: Pair, seed: int, epochs: int = EPOCHS, **options: Any) -> tuple[HybridBlock, History]:
-    import d2ltl
-    from d2ltl import runtime
-    from d2ltl.trials import quiet
+def _last_layers(net: HybridBlock) -> None:
+    from d2ltl.nets import freeze_layers
 
-    runtime.reseed(seed)
-    classes = len(data[0].synsets)
-    if way == "from scratch":
-        net = d2ltl.scratch_net(classes)
-    else:
-        net = d2ltl.finetune_net(classes, d2ltl.source_net("resnet18_v2", "tinyimagenet"))
-    if way == "last 3 layers":
-        d2ltl.freeze_layers(net, TRAINED, batch_norm="fixed")
-    with quiet():
-        kept = {"data": data, "size": SIZE, "seed": seed, **options}
-        return net, d2ltl.train_fine_tuning(net, RATES[way], BATCH_SIZE, epochs, **kept)
+    freeze_layers(net, TRAINED, batch_norm="fixed")
 
 
 def first_experience(seed: int) -> Shown:
@@ -56,7 +39,11 @@ def first_experience(seed: int) -> Shown:
     from d2ltl import plot
 
     data = few_foods(seed)
-    histories = {way: _train(way, data, seed)[1] for way in RATES}
+    histories = {
+        "last 3 layers": train("fine-tuned", data, seed, EPOCHS, _last_layers)[1],
+        "all layers": train("fine-tuned", data, seed, EPOCHS)[1],
+        "from scratch": train("from scratch", data, seed, EPOCHS)[1],
+    }
     accuracies = {way: history.epochs[-1].test_acc for way, history in histories.items()}
     best = max(accuracies, key=accuracies.__getitem__)
     numbers = ", ".join(f"{way} {accuracy:.3f}" for way, accuracy in accuracies.items())
@@ -70,7 +57,7 @@ def curves(seed: int) -> Shown:
     import d2ltl
     from d2ltl import plot
 
-    _, history = _train("all layers", few_foods(seed), seed, 10, train_augs=d2ltl.test_augs(SIZE))
+    _, history = train("fine-tuned", few_foods(seed), seed, 10, train_augs=d2ltl.test_augs(SIZE))
     loss, test_loss = history.curve("loss"), history.curve("test_loss")
     lowest = int(np.argmin(test_loss))
     rises = test_loss[-1] > 1.02 * test_loss[lowest]
@@ -88,7 +75,7 @@ def confusion(seed: int) -> Shown:
     from d2ltl import plot
 
     data = few_foods(seed)
-    net, _ = _train("last 3 layers", data, seed)
+    net, _ = train("fine-tuned", data, seed, EPOCHS, _last_layers)
     _, accuracy, matrix = d2ltl.evaluate(net, data[1], size=SIZE)
     wrong = matrix - np.diag(np.diag(matrix))
     true, taken = np.unravel_index(wrong.argmax(), wrong.shape)
@@ -108,8 +95,9 @@ def augmentations(seed: int) -> Shown:
     ways = {"none": d2ltl.test_augs(SIZE), "the book's crop and flip": d2ltl.train_augs(SIZE)}
     ways.update({name: d2ltl.train_augs(SIZE, [name], book=False) for name in AUGMENTATIONS})
     accuracies, groups = {}, {}
+    data_meanwhile = data[0], every(20, data[1])  # to test all of them would take as long as training
     for name, augs in ways.items():
-        net, _ = _train("last 3 layers", (data[0], _some(data[1])), seed, 4, train_augs=augs)
+        net, _ = train("fine-tuned", data_meanwhile, seed, 4, _last_layers, train_augs=augs)
         accuracies[name] = d2ltl.evaluate(net, data[1], size=SIZE)[1]
         runtime.reseed(seed)
         images = [(augs.on_image(data[0][0][0]).asnumpy(), "") for _ in range(6)]
@@ -120,36 +108,19 @@ def augmentations(seed: int) -> Shown:
     return Shown(verdict, plot.plot_images(groups, num_cols=6, scale=0.8))
 
 
-def _some(images: ImageFolder) -> ImageFolder:
-    """Return every twentieth image, to look at while training: all of them would take as long as training itself."""
-    return images.subset(range(0, len(images), 20))
-
-
 def imbalance(seed: int) -> Shown:
     """Measure balanced accuracy with as many hot dogs as other food, and with a twentieth."""
-    from matplotlib.figure import Figure
-
     import d2ltl
-    from d2ltl.datasets import find_data
 
-    train, test = d2ltl.load_images(find_data("hotdog-mini"))
-    train, test = d2ltl.take(train, 160, seed), d2ltl.take(test, 100, seed)
-    measured: dict[str, list[float]] = {}
+    images, test = (d2ltl.take(part, number, seed) for part, number in zip(data_set(), (160, 100)))
+    measured: dict[str, dict[int, float]] = {}
     for ratio in RATIOS:
-        part = d2ltl.imbalanced(train, ratio, rare="hotdog", seed=seed)
+        part = d2ltl.imbalanced(images, ratio, rare="hotdog", seed=seed)
         for way, accuracy in _balanced_accuracies((part, test), seed).items():
-            measured.setdefault(way, []).append(accuracy)
-    figure = Figure(figsize=(6, 3.4), layout="constrained")
-    ax = figure.subplots()
-    for way, values in measured.items():
-        ax.plot(RATIOS, values, "-o", label=way)
-    ax.axhline(0.5, color="grey", linewidth=1, label="always the same answer")
-    ax.set(xscale="log", xlabel="images of other food for each hot dog", ylabel="balanced test accuracy")
-    ax.set_xticks(RATIOS, [f"1:{ratio}" for ratio in RATIOS])
-    ax.minorticks_off()
-    ax.grid(alpha=0.3)
-    ax.legend(fontsize="small")
-    numbers = "; ".join(f"{way} {values[0]:.3f} to {values[-1]:.3f}" for way, values in measured.items())
+            measured.setdefault(way, {})[ratio] = accuracy
+    figure = line_chart(measured, "images of other food for each hot dog", "balanced test accuracy", log=True)
+    figure.axes[0].axhline(0.5, color="grey", linewidth=1)  # of the same answer always
+    numbers = "; ".join(f"{way} {' to '.join(f'{x:.3f}' for x in by.values())}" for way, by in measured.items())
     return Shown(f"Balanced accuracy from 1:{RATIOS[0]} to 1:{RATIOS[-1]}: {numbers}.", figure)
 
 
@@ -159,16 +130,15 @@ def _balanced_accuracies(data: Pair, seed: int) -> dict[str, float]:
     import d2ltl
 
     accuracies = {}
-    for way in ("from scratch", "all layers"):
-        net, _ = _train(way, (data[0], _some(data[1])), seed, 3)
+    for way in RATES:
+        net, _ = train(way, (data[0], every(20, data[1])), seed, 3)
         probabilities, labels = d2ltl.predict(net, data[1], size=SIZE)
         accuracies[way] = float(balanced_accuracy_score(labels, probabilities.argmax(axis=1)))
-    source = d2ltl.source_net("resnet18_v2", "tinyimagenet")
-    train, test = (d2ltl.extract_codes(source, part, size=SIZE) for part in data)
+    codes, test_codes = (d2ltl.extract_codes(source_model(), part, size=SIZE) for part in data)
     for kind, weight in (("softmax", None), ("softmax", "balanced"), ("svm", None)):
         head = d2ltl.linear_head(kind, seed=seed)
         head[-1].set_params(class_weight=weight)
-        predicted = head.fit(train, data[0].labels).predict(test)
+        predicted = head.fit(codes, data[0].labels).predict(test_codes)
         name = f"codes, {kind}" + (", weighted" if weight else "")
         accuracies[name] = float(balanced_accuracy_score(data[1].labels, predicted))
     return accuracies

@@ -3,37 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from d2ltl.show.demonstration import Demonstration, Shown
+from d2ltl.show.material import RATES, SIZE, data_set, every, line_chart, source_model, train
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-    from mxnet.gluon import HybridBlock
-
     from d2ltl.data import ImageFolder
 
 TOPIC = "When and how to transfer"
-SIZE, DIGITS_SIZE, BATCH_SIZE, EPOCHS = 48, 32, 16, 2
-RATES = {"fine-tuned": 0.01, "from scratch": 0.1}  # the book's
+DIGITS_SIZE, EPOCHS = 32, 2
+KEPT = (0, 3, 5)  # stages of 5
 CHANCE = 0.5  # of hot dog or not
 DIGITS = 1200  # that a network sees in training, however few there are
 TILES = 3  # images in a row, and rows, of the scene that is searched for hot dogs
-
-
-def _source() -> HybridBlock:
-    import d2ltl
-
-    return d2ltl.source_net("resnet18_v2", "tinyimagenet")
-
-
-def _images(name: str) -> tuple[ImageFolder, ImageFolder]:
-    import d2ltl
-    from d2ltl.datasets import find_data
-
-    return d2ltl.load_images(find_data(name))
 
 
 def _some(images: ImageFolder, number: int, seed: int) -> ImageFolder:
@@ -49,15 +34,15 @@ def codes_by_depth(seed: int) -> Shown:
     import d2ltl
 
     d2ltl.runtime.reseed(seed)
-    networks = {"pretrained": _source(), "random weights": d2ltl.scratch_net(2)}
+    networks = {"pretrained": source_model(), "random weights": d2ltl.scratch_net(2)}
     curves: dict[str, dict[int, float]] = {}
     verdicts = []
     for name, size in (("hotdog-mini", SIZE), ("digits", DIGITS_SIZE)):
-        train, test = _images(name)
+        images, test = data_set(name)
         for network, net in networks.items():
-            by_stage = zip(*(d2ltl.codes_by_stage(net, part, size=size) for part in (train, test)))
+            by_stage = zip(*(d2ltl.codes_by_stage(net, part, size=size) for part in (images, test)))
             curves[f"{name}, {network}"] = {
-                stage: d2ltl.linear_head("svm", seed=seed).fit(codes, train.labels).score(test_codes, test.labels)
+                stage: d2ltl.linear_head("svm", seed=seed).fit(codes, images.labels).score(test_codes, test.labels)
                 for stage, (codes, test_codes) in enumerate(by_stage, 1)
             }
         learned, random = (curves[f"{name}, {network}"] for network in networks)
@@ -66,42 +51,28 @@ def codes_by_depth(seed: int) -> Shown:
             f"{name}: best after stage {best} ({learned[best]:.3f}), after the last {learned[last]:.3f}, "
             f"of a network with random weights {max(random.values()):.3f}"
         )
-    figure = _curves(curves, "stage whose codes are classified")
+    figure = line_chart(curves, "stage whose codes are classified")
     return Shown(f"A linear SVM on CNN codes. {'; '.join(verdicts)}.", figure)
 
 
 def stages_kept(seed: int) -> Shown:
     """Keep the first k stages: fixed, with the rest fine-tuned; or transferred, with the rest initialised anew."""
     import d2ltl
-    from d2ltl.trials import quiet
 
-    source, (train, test) = _source(), _images("hotdog-mini")
-    images = _some(train, 200, seed), _some(test, 200, seed)
+    images, test = (_some(part, 200, seed) for part in data_set())
 
-    def measure(change: Callable[[HybridBlock], None]) -> float:
-        d2ltl.runtime.reseed(seed)
-        net = d2ltl.finetune_net(2, source)
-        change(net)
-        with quiet():
-            history = d2ltl.train_fine_tuning(net, 0.01, BATCH_SIZE, EPOCHS, data=images, size=SIZE, seed=seed)
+    def measure(change: Callable[..., None], *settings: Any) -> float:
+        _, history = train("fine-tuned", (images, test), seed, EPOCHS, lambda net: change(net, *settings))
         return history.epochs[-1].test_acc
 
-    curves = {
-        "k stages fixed, rest fine-tuned": {
-            k: measure(lambda net, k=k: d2ltl.freeze_stages(net, k, "fixed"))  # type: ignore[misc]
-            for k in (0, 3, 5)
-        },
-        "k stages transferred, rest new": {
-            k: measure(lambda net, k=k: d2ltl.reinitialize_stages(net, k))  # type: ignore[misc]
-            for k in (0, 3, 5)
-        },
-    }
-    fixed, renewed = curves.values()
+    fixed: dict[int, float] = {k: measure(d2ltl.freeze_stages, k, "fixed") for k in KEPT}
+    renewed: dict[int, float] = {k: measure(d2ltl.reinitialize_stages, k) for k in KEPT}
+    curves = {"k stages fixed, rest fine-tuned": fixed, "k stages transferred, rest new": renewed}
     verdict = (
-        f"After {EPOCHS} epochs on {len(images[0])} images, k = 0, 3, 5: fixed {_row(fixed)}; the rest new "
+        f"After {EPOCHS} epochs on {len(images)} images, k = 0, 3, 5: fixed {_row(fixed)}; the rest new "
         f"{_row(renewed)}. Transferring all stages rather than none gains {renewed[5] - renewed[0]:+.3f}."
     )
-    return Shown(verdict, _curves(curves, "k, the number of stages kept"))
+    return Shown(verdict, line_chart(curves, "k, the number of stages kept"))
 
 
 def _row(curve: dict[int, float]) -> str:
@@ -114,11 +85,11 @@ def advice(seed: int) -> Shown:
 
     import d2ltl
 
-    source = {"resnet18_v2:tinyimagenet": _source()}
+    source = {"resnet18_v2:tinyimagenet": source_model()}
     figure = Figure(figsize=(7, 2.8), layout="constrained")
     sentences = []
     for ax, (name, size) in zip(figure.subplots(1, 2, sharey=True), (("hotdog-mini", SIZE), ("digits", DIGITS_SIZE))):
-        advised = d2ltl.advise(_some(_images(name)[0], 160, seed), source, size=size, seed=seed)
+        advised = d2ltl.advise(_some(data_set(name)[0], 160, seed), source, size=size, seed=seed)
         (fit,) = advised.fits
         numbers = range(1, len(fit.by_stage) + 1)
         ax.plot(numbers, fit.by_stage, "-o", label="pretrained")
@@ -140,16 +111,16 @@ def heat_map(seed: int) -> Shown:
     import d2ltl
     from d2ltl.trials import quiet
 
-    (train, test), size = _images("hotdog-mini"), 64
-    net = d2ltl.finetune_net(2, _source())
+    (images, test), size = data_set(), 64
+    net = d2ltl.finetune_net(2, source_model())
     with quiet():
-        d2ltl.train_on_codes(net, "softmax", data=(train, test), size=size, seed=seed)
+        d2ltl.train_on_codes(net, "softmax", data=(images, test), size=size, seed=seed)
     chosen = np.random.default_rng(seed).permutation(len(test))[: TILES**2]
     labels = test.labels[chosen].reshape(TILES, TILES)
     tiles = [d2ltl.test_augs(size).on_image(test[i][0]).asnumpy() for i in chosen]
     scene = np.concatenate([np.concatenate(tiles[row * TILES :][:TILES], axis=1) for row in range(TILES)])
-    is_hot_dog = labels == train.synsets.index("hotdog")
-    values = d2ltl.heat_map(d2ltl.to_convolutional(net, size), scene, train.synsets.index("hotdog"))
+    is_hot_dog = labels == images.synsets.index("hotdog")
+    values = d2ltl.heat_map(d2ltl.to_convolutional(net, size), scene, images.synsets.index("hotdog"))
     on_tiles = values[::2, ::2]  # a value for every 32 pixels, an image for every 64
     right = int(((on_tiles > CHANCE) == is_hot_dog).sum())
     verdict = (
@@ -162,42 +133,23 @@ def heat_map(seed: int) -> Shown:
 def negative_transfer(seed: int) -> Shown:
     """Transfer from colour photographs to handwritten digits, with few and with more of them."""
     import d2ltl
-    from d2ltl.trials import quiet
 
-    source, (train, test) = _source(), _images("digits")
+    images, test = data_set("digits")
     prepare = d2ltl.test_augs(DIGITS_SIZE)  # in training too: a mirrored digit is another one, or none
     curves: dict[str, dict[int, float]] = {way: {} for way in RATES}
     for number in (100, 1000):
-        for way, rate in RATES.items():
-            d2ltl.runtime.reseed(seed)
-            net = d2ltl.finetune_net(10, source) if way == "fine-tuned" else d2ltl.scratch_net(10)
-            data = _some(train, number, seed), test.subset(range(0, len(test), 20))  # all are tested below
-            with quiet():
-                d2ltl.train_fine_tuning(net, rate, BATCH_SIZE, DIGITS // number, data=data, size=DIGITS_SIZE,
-                                        train_augs=prepare, seed=seed)  # fmt: skip
+        data = _some(images, number, seed), every(20, test)  # all are tested below
+        for way in RATES:
+            net, _ = train(way, data, seed, DIGITS // number, size=DIGITS_SIZE, train_augs=prepare)
             curves[way][number] = d2ltl.evaluate(net, test, size=DIGITS_SIZE)[1]
     tuned, scratch = curves.values()
     gains = ", ".join(f"{tuned[number] - scratch[number]:+.3f} with {number}" for number in tuned)
-    hurts = [str(number) for number in tuned if tuned[number] < scratch[number]]
+    hurts = [f"{number}" for number in tuned if tuned[number] < scratch[number]]
     return Shown(
         f"Gain of transfer from colour photographs to digits: {gains} images. "
         f"{'It hurts with ' + ' and '.join(hurts) if hurts else 'It hurts with none of them'}.",
-        _curves(curves, "training images"),
+        line_chart(curves, "training images"),
     )
-
-
-def _curves(curves: dict[str, dict[int, float]], label: str) -> Figure:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(6, 3.4), layout="constrained")
-    ax = figure.subplots()
-    for name, curve in curves.items():
-        ax.plot([*curve], [*curve.values()], "-o", label=name)
-    ax.set(xlabel=label, ylabel="test accuracy")
-    ax.set_xticks([*next(iter(curves.values()))])
-    ax.grid(alpha=0.3)
-    ax.legend()
-    return figure
 
 
 DEMONSTRATIONS = {

@@ -1,0 +1,81 @@
+"""What the demonstrations share: images and source model that the library ships, a short training, a line chart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from mxnet.gluon import HybridBlock
+
+    from d2ltl.data import ImageFolder
+    from d2ltl.history import History
+
+    Pair = tuple[ImageFolder, ImageFolder]  # to train, to test
+
+SIZE, BATCH_SIZE = 48, 16
+RATES = {"fine-tuned": 0.01, "from scratch": 0.1}  # the book's
+
+
+def source_model() -> HybridBlock:
+    """Return the source model."""
+    import d2ltl
+
+    return d2ltl.source_net("resnet18_v2", "tinyimagenet")
+
+
+def data_set(name: str = "hotdog-mini", labels: str | None = None) -> Pair:
+    """Return the images of a data set to train and to test; with `labels`, in the classes of that column."""
+    import d2ltl
+    from d2ltl.datasets import find_data
+
+    train, test = d2ltl.load_images(find_data(name))
+    if labels:
+        train, test = (part.relabel(d2ltl.read_labels(part, labels).tolist()) for part in (train, test))
+    return train, test
+
+
+def every(step: int, images: ImageFolder) -> ImageFolder:
+    """Return one image of so many."""
+    return images.subset(range(0, len(images), step))
+
+
+def train(
+    way: str,
+    data: Pair,
+    seed: int,
+    epochs: int,
+    change: Callable[[HybridBlock], object] = lambda net: None,
+    **options: Any,
+) -> tuple[HybridBlock, History]:
+    """Train a network, fine-tuned or from scratch, that was changed first; `options` are those of train_fine_tuning."""
+    import d2ltl
+    from d2ltl.trials import quiet
+
+    d2ltl.runtime.reseed(seed)
+    classes = len(data[0].synsets)
+    net = d2ltl.finetune_net(classes, source_model()) if way == "fine-tuned" else d2ltl.scratch_net(classes)
+    change(net)
+    with quiet():
+        chosen = {"data": data, "size": SIZE, "seed": seed, **options}
+        return net, d2ltl.train_fine_tuning(net, RATES[way], BATCH_SIZE, epochs, **chosen)
+
+
+def line_chart(
+    curves: Mapping[str, Mapping[Any, float]], xlabel: str, ylabel: str = "test accuracy", log: bool = False
+) -> Figure:
+    """Return a figure of curves, each from x to y."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6, 3.4), layout="constrained")
+    ax = figure.subplots()
+    for name, curve in curves.items():
+        ax.plot([*curve], [*curve.values()], "-o", label=name)
+    ax.set(xscale="log" if log else "linear", xlabel=xlabel, ylabel=ylabel)
+    places = [*next(iter(curves.values()))]
+    ax.set_xticks(places, [f"{place:g}" for place in places])
+    ax.minorticks_off()
+    ax.grid(alpha=0.3)
+    ax.legend(fontsize="small")
+    return figure

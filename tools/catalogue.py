@@ -1,0 +1,102 @@
+"""``python -m tools.catalogue``: run all that docs/catalogue.md lists, and write that page.
+
+A quarter of an hour on two cores, mostly training.
+"""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from PIL import Image
+
+from d2ltl.show.__main__ import DEMONSTRATIONS
+
+DOCS = Path(__file__).parents[1] / "docs"
+FIGURES = DOCS / "images" / "show"
+WIDTH, COLOURS = 900, 64  # of a figure on the page, at most
+HEAD = """\
+# What it can show
+
+Everything that the library can show, by topic: each with the command that shows it in less than a minute on two cores,
+and with what it showed here. Small settings show the way, not the truth: one seed, few images, few epochs. The chapters
+repeat them with more images and epochs, and give a verdict over several seeds.
+
+Nothing is downloaded: *rendered* images are those of [hotdog-mini](cards/hotdog-mini.md), digits are scikit-learn's,
+and the source model is [the one that comes with the library](cards/tinyimagenet.md). `python -m d2ltl.show` lists
+the demonstrations. This page was written by `python -m tools.catalogue`.
+"""
+CHAPTER = "The fine-tuning chapter"
+COMPARE = "python -m d2ltl.compare --size 48 --epochs 3 --out compare"
+EXERCISE = "python -m d2ltl.exercises {0} --quick --out exercise-{0}"
+QUESTIONS = {
+    1: "Exercise 1: which learning rate?",
+    2: "Exercise 2: both tuned, does the difference remain?",
+    3: "Exercise 3: what if the features are kept?",
+    4: "Exercise 4: what can the row of a class do?",
+}
+
+
+class Entry(NamedTuple):
+    """One thing to show: its topic, its question, the command, and the file of the figure that the command saves."""
+
+    topic: str
+    question: str
+    command: str
+    figure: str
+
+    @property
+    def picture(self) -> Path:
+        """Where the page has its figure."""
+        return FIGURES / Path(self.figure).name
+
+    def run(self, folder: Path) -> str:
+        """Run the command in a folder, with this Python; return what it printed after its log, if all went well."""
+        _, *arguments = shlex.split(self.command)
+        done = subprocess.run(
+            [sys.executable, *arguments], cwd=folder, check=True, stdout=subprocess.PIPE, encoding="utf-8"
+        )
+        return done.stdout.partition("\n\n")[2].strip()
+
+
+ENTRIES = [
+    Entry(CHAPTER, "Fine-tuned or from scratch?", COMPARE, "compare/curves.png"),
+    *(Entry(CHAPTER, q, EXERCISE.format(i), f"exercise-{i}/exercise-{i}.png") for i, q in QUESTIONS.items()),
+    *(Entry(d.topic, d.title, f"python -m d2ltl.show {name}", f"{name}.png") for name, d in DEMONSTRATIONS.items()),
+]
+
+
+def section(entry: Entry, printed: str) -> str:
+    """Return the part of the page about one entry."""
+    figure = f"![{entry.question}]({entry.picture.relative_to(DOCS).as_posix()})"
+    return f"### {entry.question}\n\n```sh\n{entry.command}\n```\n\n```text\n{printed}\n```\n\n{figure}\n"
+
+
+def main() -> None:
+    """Write the page and its figures."""
+    parts, topic = [HEAD], ""
+    shutil.rmtree(FIGURES, ignore_errors=True)
+    FIGURES.mkdir(parents=True)
+    with tempfile.TemporaryDirectory() as folder:
+        for entry in ENTRIES:
+            start = time.perf_counter()
+            printed = entry.run(Path(folder))
+            print(f"{time.perf_counter() - start:3.0f} s  {entry.command}", flush=True)
+            picture = Image.open(Path(folder, entry.figure)).convert("RGB")
+            picture.thumbnail((WIDTH, WIDTH))
+            picture.quantize(COLOURS).save(entry.picture, optimize=True)
+            if entry.topic != topic:
+                topic = entry.topic
+                parts.append(f"## {topic}\n")
+            parts.append(section(entry, printed))
+    (DOCS / "catalogue.md").write_text("\n".join(parts), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
