@@ -6,8 +6,9 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
-TEST = ["pytest>=7.4", "pytest-xdist>=3.5", "hypothesis>=6.80", "scikit-image>=0.22", "setuptools>=70.1"]  # for a wheel
-CHAPTERS = ["jupyterlab>=4", "ipywidgets>=8", "nbclient>=0.10", "scikit-image>=0.22", "codecarbon>=3.2"]
+SHOW = ["scikit-image>=0.22", "codecarbon>=3.2"]  # what some demonstrations and chapters compare with, or measure by
+TEST = ["pytest>=7.4", "pytest-xdist>=3.5", "hypothesis>=6.80", "setuptools>=70.1", *SHOW]  # setuptools: a wheel
+CHAPTERS = ["jupyterlab>=4", "ipywidgets>=8", "nbclient>=0.10", *SHOW]
 DOCS = ["sphinx>=7", "myst-nb>=1.1", "furo"]
 
 setup(

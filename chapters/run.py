@@ -10,7 +10,9 @@ from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError, CellTimeoutError
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+
+from d2ltl.replacing import replacing
 
 HERE = Path(__file__).parent
 WIDGET = "application/vnd.jupyter.widget-view+json"  # a progress bar: nothing is left of it when the run has ended
@@ -62,21 +64,23 @@ def main() -> int:
                         "by OMP_NUM_THREADS (default: %(default)s)")  # fmt: skip
     args = parser.parse_args()
     with ThreadPoolExecutor(args.jobs) as pool:
-        results = [pool.submit(_try_run, file, args.out) for file in args.notebooks or sorted(HERE.glob("*.ipynb"))]
-    return 0 if all(result.result() for result in results) else 1
+        files = args.notebooks or sorted(HERE.glob("*.ipynb"))
+        worked = list(pool.map(lambda file: _try_run(file, args.out), files))
+    return 0 if all(worked) else 1
 
 
 def _try_run(file: Path, out: Path | None) -> bool:
     start = time.perf_counter()
     try:
         notebook = run(file)
-    except (CellExecutionError, CellTimeoutError) as error:
+    except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
         print(f"{file.name} failed:\n{error}", file=sys.stderr, flush=True)
         return False
     print(f"{file.name}: {time.perf_counter() - start:.0f} s", flush=True)
     if out:
         out.mkdir(parents=True, exist_ok=True)
-        nbformat.write(notebook, out / file.name)
+        with replacing(out / file.name) as temporary:
+            nbformat.write(notebook, temporary)
     return True
 
 

@@ -135,7 +135,7 @@ class Advice:
 
 
 _WAYS = {
-    "codes": "a linear classifier on the codes of {source}. Few images would spoil its layers if they were trained.",
+    "codes": "a linear classifier on the codes of {source}. Training its layers gains little from few images.",
     "finetune": "fine-tune all layers of {source}, at a small learning rate. There are enough images to adapt them.",
     "codes of a stage": "a linear classifier on the codes of stage {stage} of {source}. Later stages know other "
     "things, and there are too few images to teach them these.",

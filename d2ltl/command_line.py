@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import _thread
 import logging
+import signal
 import sys
 import threading
 from collections.abc import Callable
@@ -33,7 +33,7 @@ def run_command(work: Callable[[], object], stopped: Callable[[], str] = lambda:
     logging.basicConfig(format="%(message)s", stream=sys.stdout)
     for name in ("d2ltl", "data_hub"):
         logging.getLogger(name).setLevel(logging.INFO)
-    sys.unraisablehook = _interrupt_again
+    before, sys.unraisablehook = sys.unraisablehook, _interrupt_again
     try:
         work()
     except (D2LTLError, OSError) as error:  # OSError: a full disk, no permission to write
@@ -42,6 +42,8 @@ def run_command(work: Callable[[], object], stopped: Callable[[], str] = lambda:
     except KeyboardInterrupt:
         print(f"\nStopped. {stopped()}", file=sys.stderr)
         return 130
+    finally:
+        sys.unraisablehook = before
     return 0
 
 
@@ -52,6 +54,8 @@ def _interrupt_again(unraisable: UnraisableHookArgs) -> None:
     have no effect.
     """
     if unraisable.exc_type is KeyboardInterrupt:
-        threading.Timer(0.05, _thread.interrupt_main).start()
+        again = threading.Timer(0.05, signal.pthread_kill, [threading.main_thread().ident, signal.SIGINT])
+        again.daemon = True  # the command may have ended until then
+        again.start()
     else:
         sys.__unraisablehook__(unraisable)

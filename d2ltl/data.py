@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Union
 
@@ -104,6 +104,14 @@ class ImageFolder(ImageFolderDataset):
         part.synsets = synsets
         part.items = [(path, synsets.index(name)) for (path, _), name in zip(self.items, names) if name is not None]
         return part
+
+    def only(self, classes: Iterable[str]) -> ImageFolder:
+        """Return the images of some classes, which are then all there are."""
+        wanted = set(classes)
+        if unknown := wanted - set(self.synsets):
+            raise ImageFolderError(f"{self.root} has no class {min(unknown)}; it has {', '.join(self.synsets)}.")
+        names = [self.synsets[label] for _, label in self.items]
+        return self.relabel([name if name in wanted else None for name in names])
 
     def drop_unreadable(self) -> ImageFolder:
         """Return the images that can be read; the others are logged and listed in `skipped`."""

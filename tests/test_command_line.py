@@ -18,7 +18,7 @@ class Array:
 
 def work():
     Array()
-    time.sleep(20)
+    time.sleep(30)
     print("went on")
 
 sys.exit(run_command(work))
@@ -56,7 +56,7 @@ def test_ctrl_c_counts_in_a_finaliser_too():
     process = subprocess.run(
         [sys.executable, "-c", INTERRUPTED_IN_A_FINALISER],
         capture_output=True,
-        timeout=60,
+        timeout=15,  # less than the sleep after it
         encoding="utf-8",
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )

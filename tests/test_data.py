@@ -255,6 +255,16 @@ def test_other_classes_for_the_same_images(stripes):
     assert len(images) == 40
 
 
+def test_the_images_of_some_classes(stripes):
+    images = ImageFolder(stripes / "train").relabel(["a", "b", "c", "b"] * 10)
+    part = images.only({"c", "b"})
+    assert part.synsets == ["b", "c"]
+    assert [path for path, _ in part.items] == [path for path, label in images.items if label > 0]
+    assert part.labels.tolist() == [0, 1, 0] * 10
+    with pytest.raises(d2ltl.ImageFolderError, match="has no class d; it has a, b, c"):
+        images.only(["a", "d"])
+
+
 @pytest.mark.parametrize(("names", "message"), [(["a"], "has 40 images, but 1 class"), (["a"] * 40, "at least 2")])
 def test_names_that_make_no_classes(stripes, names, message):
     with pytest.raises(d2ltl.ImageFolderError, match=message):

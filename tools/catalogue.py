@@ -33,7 +33,7 @@ and the source model is [the one that comes with the library](cards/tinyimagenet
 the demonstrations. This page was written by `python -m tools.catalogue`.
 """
 CHAPTER = "The fine-tuning chapter"
-COMPARE = "python -m d2ltl.compare --size 48 --epochs 3 --out compare"
+COMPARE = "python -m d2ltl.compare --size 32 --epochs 3 --out compare"
 EXERCISE = "python -m d2ltl.exercises {0} --quick --out exercise-{0}"
 QUESTIONS = {
     1: "Exercise 1: which learning rate?",
@@ -54,7 +54,7 @@ class Entry(NamedTuple):
     @property
     def picture(self) -> Path:
         """Where the page has its figure."""
-        return FIGURES / Path(self.figure).name
+        return FIGURES / self.figure.replace("/", "-")
 
     def run(self, folder: Path) -> str:
         """Run the command in a folder, with this Python; return what it printed after its log, if all went well."""
@@ -62,7 +62,8 @@ class Entry(NamedTuple):
         done = subprocess.run(
             [sys.executable, *arguments], cwd=folder, check=True, stdout=subprocess.PIPE, encoding="utf-8"
         )
-        return done.stdout.partition("\n\n")[2].strip()
+        _, _, printed = done.stdout.partition("\n\n")
+        return printed.strip()
 
 
 ENTRIES = [
@@ -79,23 +80,27 @@ def section(entry: Entry, printed: str) -> str:
 
 
 def main() -> None:
-    """Write the page and its figures."""
-    parts, topic = [HEAD], ""
-    shutil.rmtree(FIGURES, ignore_errors=True)
-    FIGURES.mkdir(parents=True)
+    """Run every entry, then write the page and its figures."""
     with tempfile.TemporaryDirectory() as folder:
+        printed = [run_timed(entry, Path(folder)) for entry in ENTRIES]
+        shutil.rmtree(FIGURES, ignore_errors=True)
+        FIGURES.mkdir(parents=True)
         for entry in ENTRIES:
-            start = time.perf_counter()
-            printed = entry.run(Path(folder))
-            print(f"{time.perf_counter() - start:3.0f} s  {entry.command}", flush=True)
             picture = Image.open(Path(folder, entry.figure)).convert("RGB")
             picture.thumbnail((WIDTH, WIDTH))
             picture.quantize(COLOURS).save(entry.picture, optimize=True)
-            if entry.topic != topic:
-                topic = entry.topic
-                parts.append(f"## {topic}\n")
-            parts.append(section(entry, printed))
+    parts = [HEAD]
+    for topic in dict.fromkeys(entry.topic for entry in ENTRIES):
+        parts += [f"## {topic}\n", *(section(e, text) for e, text in zip(ENTRIES, printed) if e.topic == topic)]
     (DOCS / "catalogue.md").write_text("\n".join(parts), encoding="utf-8")
+
+
+def run_timed(entry: Entry, folder: Path) -> str:
+    """Run an entry, and log how long it took."""
+    start = time.perf_counter()
+    printed = entry.run(folder)
+    print(f"{time.perf_counter() - start:3.0f} s  {entry.command}", flush=True)
+    return printed
 
 
 if __name__ == "__main__":

@@ -18,38 +18,28 @@ from pathlib import Path
 import numpy as np
 from mxnet.gluon import HybridBlock
 
-import data_hub
-from d2ltl.data import ImageFolder
-from d2ltl.datasets import find_data
 from d2ltl.methods.dann import train_dann
 from d2ltl.methods.self_taught import accuracy_by_labels, learn_features, read_pixels
 from d2ltl.runtime import reseed
+from d2ltl.show.material import RATES, Pair, data_set, source_model, train
 from d2ltl.trials import quiet
 
-Pair = tuple[ImageFolder, ImageFolder]
 SEEDS = (0, 1, 2)
-RATES = {"fine-tuned": 0.01, "from scratch": 0.1}  # the book's
 
 
 def trained(way: str, data: Pair, size: int, epochs: int, seed: int, layers: int | None = None) -> float:
     """Return the test accuracy of a network after its last epoch; with `layers`, only the last so many are trained."""
-    reseed(seed)
-    classes = len(data[0].synsets)
-    net = d2ltl.finetune_net(classes, source()) if way == "fine-tuned" else d2ltl.scratch_net(classes)
-    if layers:
-        d2ltl.freeze_layers(net, layers, batch_norm="fixed")
-    with quiet():
-        return d2ltl.train_fine_tuning(net, RATES[way], 32, epochs, data=data, size=size, seed=seed).epochs[-1].test_acc
 
+    def freeze(net: HybridBlock) -> None:
+        if layers:
+            d2ltl.freeze_layers(net, layers, batch_norm="fixed")
 
-def source() -> HybridBlock:
-    """Return the source model that comes with d2ltl."""
-    return d2ltl.source_net("resnet18_v2", "tinyimagenet")
+    return train(way, data, seed, epochs, freeze, size=size, batch_size=32)[1].epochs[-1].test_acc
 
 
 def by_codes(data: Pair, size: int, stage: int | None = None) -> float:
     """Return the test accuracy of logistic regression on CNN codes, of the last stage or of another."""
-    codes = [d2ltl.extract_codes(source(), part, stage, size=size) for part in data]
+    codes = [d2ltl.extract_codes(source_model(), part, stage, size=size) for part in data]
     return d2ltl.linear_head("softmax").fit(codes[0], data[0].labels).score(codes[1], data[1].labels)
 
 
@@ -62,11 +52,11 @@ def show(name: str, values: Iterable[float]) -> None:
 
 def advice(folder: Path) -> None:
     """Ask for advice on 100 and on 2,000 photographs of hot dogs and other food, and try all four ways."""
-    train, test = d2ltl.load_images(find_data(str(folder / "hotdog.zip")))
+    photographs, test = data_set(str(folder / "hotdog.zip"))
     for per_class, epochs in ((50, 20), (1000, 5)):
-        images = d2ltl.take(train, per_class, 0)
+        images = d2ltl.take(photographs, per_class, 0)
         with quiet():
-            advised = d2ltl.advise(images, {"resnet18_v2:tinyimagenet": source()}, size=96)
+            advised = d2ltl.advise(images, {"resnet18_v2:tinyimagenet": source_model()}, size=96)
         print(f"\n{advised}")
         earlier = int(np.argmax(advised.fits[0].by_stage[:-1])) + 1
         show("codes", [by_codes((images, test), 96)])
@@ -77,12 +67,11 @@ def advice(folder: Path) -> None:
 
 def first_experience(folder: Path) -> None:
     """Learn 15 classes of Tiny ImageNet from 20 images of each; the source model has seen other images of them."""
-    pair = d2ltl.load_images(find_data(str(folder / "tiny-imagenet-mini.zip")))
+    pair = data_set(str(folder / "tiny-imagenet-mini.zip"))
     measured: dict[str, list[float]] = {}
     for seed in SEEDS:
-        chosen = set(np.random.default_rng(seed).choice(pair[0].synsets, 15, replace=False))
-        train, test = (part.relabel([name if name in chosen else None for name in names_of(part)]) for part in pair)
-        data = d2ltl.take(train, 20, seed), test
+        chosen = np.random.default_rng(seed).choice(pair[0].synsets, 15, replace=False).tolist()
+        data = d2ltl.take(pair[0].only(chosen), 20, seed), pair[1].only(chosen)
         accuracies = {
             "last 3 layers": trained("fine-tuned", data, 64, 10, seed, layers=3),
             "new top alone, on codes": by_codes(data, 64),
@@ -95,24 +84,19 @@ def first_experience(folder: Path) -> None:
         show(name, values)
 
 
-def names_of(part: ImageFolder) -> list[str]:
-    """Return the class of each image."""
-    return [part.synsets[label] for label in part.labels]
-
-
 def another_domain(folder: Path) -> None:
     """Learn hot dogs from labelled rendered images; recognise them on photographs, of which no label is used."""
-    rendered = d2ltl.load_images(data_hub.download_extract("hotdog-mini"))
-    photographs = d2ltl.load_images(find_data(str(folder / "hotdog.zip")))
+    rendered = data_set("hotdog-mini")
+    photographs = data_set(str(folder / "hotdog.zip"))
     measured: dict[str, list[float]] = {}
     for seed in SEEDS:
-        for name, train in (("source only", rendered[0]), ("supervised, on photographs", photographs[0])):
-            measured.setdefault(name, []).append(trained("fine-tuned", (train, photographs[1]), 64, 5, seed))
+        for name, labelled in (("source only", rendered[0]), ("supervised, on photographs", photographs[0])):
+            measured.setdefault(name, []).append(trained("fine-tuned", (labelled, photographs[1]), 64, 5, seed))
         reseed(seed)
+        net = d2ltl.finetune_net(2, source_model())
         with quiet():
-            history = train_dann(
-                d2ltl.finetune_net(2, source()), 0.01, 64, 5, source=rendered, target=photographs, size=64, seed=seed
-            )
+            options = {"source": rendered, "target": photographs, "size": 64, "seed": seed}
+            history = train_dann(net, RATES["fine-tuned"], 64, 5, **options)
         measured.setdefault("domain-adversarial", []).append(history.epochs[-1].test_acc)
     for name, values in measured.items():
         show(name, values)
@@ -120,18 +104,15 @@ def another_domain(folder: Path) -> None:
 
 def self_taught(folder: Path) -> None:
     """Learn features from unlabelled Tiny ImageNet images, then ten rendered foods from a few labels."""
-    unlabelled, _ = d2ltl.load_images(find_data(str(folder / "tiny-imagenet-mini.zip")))
-    foods = tuple(
-        part.relabel(d2ltl.read_labels(part, "food"))
-        for part in d2ltl.load_images(data_hub.download_extract("hotdog-mini"))
-    )
+    unlabelled, _ = data_set(str(folder / "tiny-imagenet-mini.zip"))
+    foods = data_set("hotdog-mini", labels="food")
     numbers = (5, 10, 20, 40)
     measured: dict[str, list[list[float]]] = {}
     for seed in SEEDS:
         ways = {
             "pixels": lambda images: read_pixels(images, 32).reshape(len(images), -1),
             "self-taught features": learn_features(unlabelled, 400, size=32, patch=6, seed=seed),
-            "CNN codes": lambda images: d2ltl.extract_codes(source(), images, size=64),
+            "CNN codes": lambda images: d2ltl.extract_codes(source_model(), images, size=64),
         }
         for name, describe in ways.items():
             measured.setdefault(name, []).append(accuracy_by_labels(describe, foods, numbers, seed))

@@ -49,11 +49,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _show(name: str, seed: int, file: Path) -> None:
+    print(f"{DEMONSTRATIONS[name].title} The figure will be in {file}", flush=True)
     start = time.perf_counter()
     shown = DEMONSTRATIONS[name].run(seed)
     with replacing(file) as temporary:
         shown.figure.savefig(temporary, dpi=120)
-    print(f"\n{DEMONSTRATIONS[name].title}\n{shown.verdict}\n{file}, seed {seed}, {time.perf_counter() - start:.0f} s")
+    print(f"\n{shown.verdict}\n({file}, seed {seed}, {time.perf_counter() - start:.0f} s)")
 
 
 if __name__ == "__main__":

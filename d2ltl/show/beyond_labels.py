@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from d2ltl.show.material import Pair
 
 TOPIC = "Beyond fine-tuning"
-EPOCHS = 4
+EPOCHS = 3
 FEW = 100  # images, each with a label for every task
 TASKS = ["food", "table", "support", "camera", "light"]
 ATTRIBUTES = [
@@ -33,7 +33,7 @@ def several_tasks(seed: int) -> Shown:
 
     pairs = {name: data_set(labels=name) for name in TASKS}
     chosen = np.random.default_rng(seed).choice(len(pairs["food"][0]), FEW, replace=False).tolist()
-    tasks = {name: (images.subset(chosen), every(2, test)) for name, (images, test) in pairs.items()}
+    tasks = {name: (images.subset(chosen), every(4, test)) for name, (images, test) in pairs.items()}
     options: dict[str, Any] = {"num_epochs": EPOCHS, "size": SIZE, "seed": seed}
 
     def accuracies(**some: tuple[ImageFolder, ImageFolder]) -> dict[str, float]:

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from d2ltl.show.demonstration import Demonstration, Shown
-from d2ltl.show.material import SIZE, data_set, line_chart, source_model
+from d2ltl.show.material import RATES, SIZE, data_set, line_chart, source_model
 
 if TYPE_CHECKING:
-    from d2ltl.data import ImageFolder
     from d2ltl.evaluation import Images
 
 TOPIC = "Beyond fine-tuning"
@@ -24,8 +23,8 @@ def self_taught(seed: int) -> Shown:
     from d2ltl.methods.self_taught import train_self_taught
 
     images, test = data_set("digits")
-    unlabelled = _digits(images, "56789")
-    labelled = _digits(images, "01234"), _digits(test, "01234")
+    unlabelled = images.only("56789")
+    labelled = images.only("01234"), test.only("01234")
     taught = train_self_taught(unlabelled, labelled, PER_CLASS, num_features=100, size=8, patch=3, seed=seed)
     names = {"pixels": "pixels", "features": "self-taught features"}
     curves = {names[way]: dict(zip(PER_CLASS, accuracies)) for way, accuracies in taught.accuracy.items()}
@@ -39,11 +38,6 @@ def self_taught(seed: int) -> Shown:
     )
 
 
-def _digits(images: ImageFolder, wanted: str) -> ImageFolder:
-    names = [images.synsets[label] for label in images.labels]
-    return images.relabel([name if name in wanted else None for name in names])
-
-
 def self_taught_clustering(seed: int) -> Shown:
     """Sort a few foods that nobody named, with the help of many images of other foods."""
     from matplotlib.figure import Figure
@@ -53,10 +47,8 @@ def self_taught_clustering(seed: int) -> Shown:
     from d2ltl.methods.self_taught import read_pixels
     from d2ltl.subsets import take
 
-    images, _ = data_set()
-    food = d2ltl.read_labels(images, "food")
-    few = take(images.relabel([name if name in FOODS else None for name in food]), FEW, seed)
-    many = images.relabel([name if name not in FOODS else None for name in food])
+    images, _ = data_set(labels="food")
+    few, many = take(images.only(FOODS), FEW, seed), images.only(set(images.synsets) - set(FOODS))
     codes = {id(part): d2ltl.extract_codes(source_model(), part, size=SIZE) for part in (few, many)}
 
     def describe(images: Images) -> np.ndarray:
@@ -103,11 +95,12 @@ def distillation(seed: int) -> Shown:
     d2ltl.runtime.reseed(seed)
     teacher = d2ltl.finetune_net(10, source_model())
     alone, student = (d2ltl.scratch_net(10, "mobilenet0.25") for _ in range(2))
+    rate = RATES["from scratch"]
     with quiet():
-        d2ltl.train_fine_tuning(teacher, 0.01, num_epochs=TEACHER_EPOCHS, **options)
+        d2ltl.train_fine_tuning(teacher, RATES["fine-tuned"], num_epochs=TEACHER_EPOCHS, **options)
         histories = {
-            "student alone": [d2ltl.train_fine_tuning(alone, 0.1, num_epochs=STUDENT_EPOCHS, **options)],
-            "distilled": [distill(student, teacher, 0.1, num_epochs=STUDENT_EPOCHS, **options)],
+            "student alone": [d2ltl.train_fine_tuning(alone, rate, num_epochs=STUDENT_EPOCHS, **options)],
+            "distilled": [distill(student, teacher, rate, num_epochs=STUDENT_EPOCHS, **options)],
         }
     nets = {"teacher": teacher, "student alone": alone, "distilled": student}
     weighed = {name: weigh(net, data[1], size=32) for name, net in nets.items()}

@@ -128,7 +128,7 @@ def time_and_energy(seed: int) -> Shown:
         ax.plot(np.cumsum(seconds), accuracy, "-o", label=way)
         epochs = next((epoch for epoch, value in enumerate(accuracy, 1) if value >= TARGET), None)
         part = (epochs or EPOCHS) / EPOCHS  # of the run, whose epochs cost the same
-        used = f"{sum(seconds[:epochs]):.0f} s, {energy.energy_consumed * 3.6e6 * part:.0f} J, "
+        used = f"{sum(seconds[:epochs]):.1f} s, {energy.energy_consumed * 3.6e6 * part:.0f} J, "
         used += f"{energy.emissions * 1e6 * part:.0f} mg of CO2"
         sentences.append(f"{way}: " + (used if epochs else f"not within {used}"))
     tracker.stop()

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from d2ltl.show.material import Pair
 
 TOPIC = "A first experience"
-EPOCHS = 6
+EPOCHS = 5
 PER_CLASS, TRAINED = 20, 3  # images to train on; layers that are not frozen
 RATIOS = (1, 20)
 
@@ -112,7 +112,7 @@ def imbalance(seed: int) -> Shown:
     """Measure balanced accuracy with as many hot dogs as other food, and with a twentieth."""
     import d2ltl
 
-    images, test = (d2ltl.take(part, number, seed) for part, number in zip(data_set(), (160, 100)))
+    images, test = (d2ltl.take(part, number, seed) for part, number in zip(data_set(), (120, 100)))
     measured: dict[str, dict[int, float]] = {}
     for ratio in RATIOS:
         part = d2ltl.imbalanced(images, ratio, rare="hotdog", seed=seed)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from d2ltl.datasets import BOOK
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from mxnet.gluon import HybridBlock
@@ -12,10 +14,9 @@ if TYPE_CHECKING:
     from d2ltl.data import ImageFolder
     from d2ltl.history import History
 
-    Pair = tuple[ImageFolder, ImageFolder]  # to train, to test
-
+Pair = tuple["ImageFolder", "ImageFolder"]  # to train, to test
 SIZE, BATCH_SIZE = 48, 16
-RATES = {"fine-tuned": 0.01, "from scratch": 0.1}  # the book's
+RATES = {"fine-tuned": BOOK.lr_finetune, "from scratch": BOOK.lr_scratch}
 
 
 def source_model() -> HybridBlock:
@@ -58,8 +59,8 @@ def train(
     net = d2ltl.finetune_net(classes, source_model()) if way == "fine-tuned" else d2ltl.scratch_net(classes)
     change(net)
     with quiet():
-        chosen = {"data": data, "size": SIZE, "seed": seed, **options}
-        return net, d2ltl.train_fine_tuning(net, RATES[way], BATCH_SIZE, epochs, **chosen)
+        chosen = {"data": data, "batch_size": BATCH_SIZE, "size": SIZE, "seed": seed, **options}
+        return net, d2ltl.train_fine_tuning(net, RATES[way], num_epochs=epochs, **chosen)
 
 
 def line_chart(

@@ -17,8 +17,8 @@ TOPIC = "When and how to transfer"
 DIGITS_SIZE, EPOCHS = 32, 2
 KEPT = (0, 3, 5)  # stages of 5
 CHANCE = 0.5  # of hot dog or not
-DIGITS = 1200  # that a network sees in training, however few there are
-TILES = 3  # images in a row, and rows, of the scene that is searched for hot dogs
+DIGITS = 1000  # that a network sees in training, however few there are
+TILES, HOT_DOGS = 3, 4  # images in a row, and rows, of the scene that is searched; hot dogs among them
 
 
 def _some(images: ImageFolder, number: int, seed: int) -> ImageFolder:
@@ -115,17 +115,17 @@ def heat_map(seed: int) -> Shown:
     net = d2ltl.finetune_net(2, source_model())
     with quiet():
         d2ltl.train_on_codes(net, "softmax", data=(images, test), size=size, seed=seed)
-    chosen = np.random.default_rng(seed).permutation(len(test))[: TILES**2]
-    labels = test.labels[chosen].reshape(TILES, TILES)
+    hot_dog, rng = images.synsets.index("hotdog"), np.random.default_rng(seed)
+    is_hot_dog = rng.permutation(np.arange(TILES**2) < HOT_DOGS).reshape(TILES, TILES)
+    chosen = [rng.choice(np.flatnonzero((test.labels == hot_dog) == kind)) for kind in is_hot_dog.ravel()]
     tiles = [d2ltl.test_augs(size).on_image(test[i][0]).asnumpy() for i in chosen]
     scene = np.concatenate([np.concatenate(tiles[row * TILES :][:TILES], axis=1) for row in range(TILES)])
-    is_hot_dog = labels == images.synsets.index("hotdog")
-    values = d2ltl.heat_map(d2ltl.to_convolutional(net, size), scene, images.synsets.index("hotdog"))
+    values = d2ltl.heat_map(d2ltl.to_convolutional(net, size), scene, hot_dog)
     on_tiles = values[::2, ::2]  # a value for every 32 pixels, an image for every 64
     right = int(((on_tiles > CHANCE) == is_hot_dog).sum())
     verdict = (
         f"Probability of a hot dog, on average: {on_tiles[is_hot_dog].mean():.2f} where there is one, "
-        f"{on_tiles[~is_hot_dog].mean():.2f} elsewhere; {right} of {labels.size} places are right."
+        f"{on_tiles[~is_hot_dog].mean():.2f} elsewhere; {right} of {is_hot_dog.size} places are right."
     )
     return Shown(verdict, d2ltl.plot_heat_maps([scene], [values], size))
 
