@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 TOPIC = "When and how to transfer"
 DIGITS_SIZE, EPOCHS = 32, 2
 KEPT = (0, 3, 5)  # stages of 5
-CHANCE = 0.5  # of hot dog or not
 DIGITS = 1000  # that a network sees in training, however few there are
 TILES, HOT_DOGS = 3, 4  # images in a row, and rows, of the scene that is searched; hot dogs among them
 
@@ -122,10 +121,10 @@ def heat_map(seed: int) -> Shown:
     scene = np.concatenate([np.concatenate(tiles[row * TILES :][:TILES], axis=1) for row in range(TILES)])
     values = d2ltl.heat_map(d2ltl.to_convolutional(net, size), scene, hot_dog)
     on_tiles = values[::2, ::2]  # a value for every 32 pixels, an image for every 64
-    right = int(((on_tiles > CHANCE) == is_hot_dog).sum())
+    likeliest = np.argsort(-on_tiles, axis=None)[:HOT_DOGS]
     verdict = (
         f"Probability of a hot dog, on average: {on_tiles[is_hot_dog].mean():.2f} where there is one, "
-        f"{on_tiles[~is_hot_dog].mean():.2f} elsewhere; {right} of {is_hot_dog.size} places are right."
+        f"{on_tiles[~is_hot_dog].mean():.2f} elsewhere; {is_hot_dog.ravel()[likeliest].sum()} of the {HOT_DOGS} most probable places hold one."
     )
     return Shown(verdict, d2ltl.plot_heat_maps([scene], [values], size))
 
