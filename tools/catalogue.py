@@ -34,7 +34,7 @@ the demonstrations. This page was written by `python -m tools.catalogue`.
 """
 CHAPTER = "The fine-tuning chapter"
 COMPARE = "python -m d2ltl.compare --size 32 --epochs 3 --out compare"
-EXERCISE = "python -m d2ltl.exercises {0} --quick --out exercise-{0}"
+EXERCISE = "python -m d2ltl.exercises {0} --quick --size 48 --out exercise-{0}"
 QUESTIONS = {
     1: "Exercise 1: which learning rate?",
     2: "Exercise 2: both tuned, does the difference remain?",
