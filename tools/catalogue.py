@@ -33,8 +33,8 @@ and the source model is [the one that comes with the library](cards/tinyimagenet
 the demonstrations. This page was written by `python -m tools.catalogue`.
 """
 CHAPTER = "The fine-tuning chapter"
-COMPARE = "python -m d2ltl.compare --size 32 --epochs 3 --out compare"
-EXERCISE = "python -m d2ltl.exercises {0} --quick --size 48 --out exercise-{0}"
+COMPARE = "python -m d2ltl.compare --size 32 --epochs 2 --out compare"
+EXERCISE = "python -m d2ltl.exercises {0} --quick --batch-size 20 --epochs 1 --out exercise-{0}"
 QUESTIONS = {
     1: "Exercise 1: which learning rate?",
     2: "Exercise 2: both tuned, does the difference remain?",
