@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 TOPIC = "Beyond fine-tuning"
 PER_CLASS = (2, 5, 10, 20)  # labelled digits
 FOODS, FEW = ("banana", "doughnut", "fried-egg", "pretzel"), 10  # to be sorted, images of each
-TEACHER_EPOCHS, STUDENT_EPOCHS = 2, 3
+TEACHER_EPOCHS, STUDENT_EPOCHS = 2, 2
 
 
 def self_taught(seed: int) -> Shown:

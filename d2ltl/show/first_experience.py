@@ -97,7 +97,7 @@ def augmentations(seed: int) -> Shown:
     accuracies, groups = {}, {}
     data_meanwhile = data[0], every(20, data[1])  # to test all of them would take as long as training
     for name, augs in ways.items():
-        net, _ = train("fine-tuned", data_meanwhile, seed, 4, _last_layers, train_augs=augs)
+        net, _ = train("fine-tuned", data_meanwhile, seed, 3, _last_layers, train_augs=augs)
         accuracies[name] = d2ltl.evaluate(net, data[1], size=SIZE)[1]
         runtime.reseed(seed)
         images = [(augs.on_image(data[0][0][0]).asnumpy(), "") for _ in range(6)]
