@@ -121,10 +121,10 @@ def heat_map(seed: int) -> Shown:
     scene = np.concatenate([np.concatenate(tiles[row * TILES :][:TILES], axis=1) for row in range(TILES)])
     values = d2ltl.heat_map(d2ltl.to_convolutional(net, size), scene, hot_dog)
     on_tiles = values[::2, ::2]  # a value for every 32 pixels, an image for every 64
-    likeliest = np.argsort(-on_tiles, axis=None)[:HOT_DOGS]
+    found = is_hot_dog.ravel()[np.argsort(-on_tiles, axis=None)[:HOT_DOGS]].sum()
     verdict = (
         f"Probability of a hot dog, on average: {on_tiles[is_hot_dog].mean():.2f} where there is one, "
-        f"{on_tiles[~is_hot_dog].mean():.2f} elsewhere; {is_hot_dog.ravel()[likeliest].sum()} of the {HOT_DOGS} most probable places hold one."
+        f"{on_tiles[~is_hot_dog].mean():.2f} elsewhere; {found} of the {HOT_DOGS} most probable places hold one."
     )
     return Shown(verdict, d2ltl.plot_heat_maps([scene], [values], size))
 
