@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import textwrap
 import time
 from pathlib import Path
 from typing import NamedTuple
@@ -20,7 +21,7 @@ from d2ltl.show.__main__ import DEMONSTRATIONS
 
 DOCS = Path(__file__).parents[1] / "docs"
 FIGURES = DOCS / "images" / "show"
-WIDTH, COLOURS = 900, 64  # of a figure on the page, at most
+WIDTH, COLOURS, LINE = 900, 64, 90  # of a figure on the page, at most; characters of a line
 HEAD = """\
 # What it can show
 
@@ -75,6 +76,7 @@ ENTRIES = [
 
 def section(entry: Entry, printed: str) -> str:
     """Return the part of the page about one entry."""
+    printed = "\n".join(textwrap.fill(line, LINE) for line in printed.splitlines())
     figure = f"![{entry.question}]({entry.picture.relative_to(DOCS).as_posix()})"
     return f"### {entry.question}\n\n```sh\n{entry.command}\n```\n\n```text\n{printed}\n```\n\n{figure}\n"
 
