@@ -21,7 +21,7 @@ from mxnet.gluon import HybridBlock
 from d2ltl.methods.dann import train_dann
 from d2ltl.methods.self_taught import accuracy_by_labels, learn_features, read_pixels
 from d2ltl.runtime import reseed
-from d2ltl.show.material import RATES, Pair, data_set, every, source_model, train
+from d2ltl.show.material import RATES, Pair, data_set, every, in_classes_of, source_model, train
 from d2ltl.trials import quiet
 
 SEEDS = (0, 1)
@@ -107,7 +107,7 @@ def another_domain(folder: Path) -> None:
 def self_taught(folder: Path) -> None:
     """Learn features from unlabelled Tiny ImageNet images, then ten rendered foods from a few labels."""
     unlabelled, _ = data_set(str(folder / "tiny-imagenet-mini.zip"))
-    foods = data_set("hotdog-mini", labels="food")
+    foods = in_classes_of("food", data_set("hotdog-mini"))
     numbers, net = (5, 10, 20, 40), source_model()
     measured: dict[str, list[list[float]]] = {}
     for seed in SEEDS:

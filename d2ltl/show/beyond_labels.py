@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from d2ltl.show.demonstration import Demonstration, Shown
-from d2ltl.show.material import BATCH_SIZE, RATES, SIZE, data_set, every, source_model, train
+from d2ltl.show.material import BATCH_SIZE, RATES, SIZE, data_set, every, in_classes_of, source_model, train
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,8 +31,9 @@ def several_tasks(seed: int) -> Shown:
 
     from d2ltl.methods.multitask import train_multitask
 
-    pairs = {name: data_set(labels=name) for name in TASKS}
-    chosen = np.random.default_rng(seed).choice(len(pairs["food"][0]), FEW, replace=False).tolist()
+    pair = data_set()
+    chosen = np.random.default_rng(seed).choice(len(pair[0]), FEW, replace=False).tolist()
+    pairs = {name: in_classes_of(name, pair) for name in TASKS}
     tasks = {name: (images.subset(chosen), every(4, test)) for name, (images, test) in pairs.items()}
     options: dict[str, Any] = {"num_epochs": EPOCHS, "size": SIZE, "seed": seed}
 
@@ -110,7 +111,7 @@ def unseen_foods(seed: int) -> Shown:
 
     from d2ltl.methods.zero_shot import recognise_unseen
 
-    foods = data_set(labels="food")
+    foods = in_classes_of("food", data_set())
     groups = np.random.default_rng(seed).permutation(foods[0].synsets).reshape(-1, 2).tolist()
     results = recognise_unseen(source_model(), data=foods, attributes=ATTRIBUTES, unseen=groups, size=64)
     names = ["\n".join(result.unseen) for result in results]

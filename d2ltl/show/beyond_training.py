@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from d2ltl.show.demonstration import Demonstration, Shown
-from d2ltl.show.material import RATES, SIZE, data_set, line_chart, source_model
+from d2ltl.show.material import RATES, SIZE, data_set, in_classes_of, line_chart, source_model
 
 if TYPE_CHECKING:
     from d2ltl.evaluation import Images
@@ -47,7 +47,7 @@ def self_taught_clustering(seed: int) -> Shown:
     from d2ltl.methods.self_taught import read_pixels
     from d2ltl.subsets import take
 
-    images, _ = data_set(labels="food")
+    images, _ = in_classes_of("food", data_set())
     few, many = take(images.only(FOODS), FEW, seed), images.only(set(images.synsets) - set(FOODS))
     codes = {id(part): d2ltl.extract_codes(source_model(), part, size=SIZE) for part in (few, many)}
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from d2ltl.errors import SettingsError
 from d2ltl.show.demonstration import Demonstration, Shown
-from d2ltl.show.material import RATES, SIZE, data_set, every, line_chart, source_model, train
+from d2ltl.show.material import RATES, SIZE, data_set, draw, every, line_chart, source_model, train
 
 if TYPE_CHECKING:
     from d2ltl.data import ImageFolder
@@ -23,7 +23,8 @@ TARGET = 0.65  # the accuracy asked for
 
 
 def _half() -> Pair:
-    return tuple(every(2, part) for part in data_set())  # type: ignore[return-value]
+    images, test = data_set()
+    return every(2, images), every(2, test)
 
 
 def gains(seed: int) -> Shown:
@@ -43,20 +44,16 @@ def gains(seed: int) -> Shown:
 
 def few_images(seed: int) -> Shown:
     """Measure accuracy against the number of training images."""
-    from sklearn.model_selection import train_test_split
-
     import d2ltl
 
     images, test = _half()
     accuracies: dict[str, dict[int, float]] = {"CNN codes": {}, "from scratch": {}}
     codes, test_codes = (d2ltl.extract_codes(source_model(), part, size=SIZE) for part in (images, test))
     for share in SHARES:
-        chosen = np.arange(len(images))
-        if share < 1:
-            chosen, _ = train_test_split(chosen, train_size=share, stratify=images.labels, random_state=seed)
+        chosen = draw(images, int(share * len(images)), seed)
         head = d2ltl.linear_head("svm").fit(codes[chosen], images.labels[chosen])
         accuracies["CNN codes"][len(chosen)] = head.score(test_codes, test.labels)
-        _, untrained = train("from scratch", (images.subset(chosen.tolist()), test), seed, EPOCHS)
+        _, untrained = train("from scratch", (images.subset(chosen), test), seed, EPOCHS)
         accuracies["from scratch"][len(chosen)] = untrained.epochs[-1].test_acc
     numbers = "; ".join(
         f"{n} images: codes {accuracy:.3f}, scratch {accuracies['from scratch'][n]:.3f}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from d2ltl.show.demonstration import Demonstration, Shown
-from d2ltl.show.material import RATES, SIZE, data_set, every, line_chart, source_model, train
+from d2ltl.show.material import RATES, SIZE, data_set, every, in_classes_of, line_chart, source_model, train
 
 if TYPE_CHECKING:
     from mxnet.gluon import HybridBlock
@@ -24,7 +24,7 @@ def few_foods(seed: int) -> Pair:
     """Return 10 foods, 20 images of each to train on, and as many to test."""
     from d2ltl.subsets import take
 
-    images, test = data_set(labels="food")
+    images, test = in_classes_of("food", data_set())
     return take(images, PER_CLASS, seed), take(test, PER_CLASS, seed)
 
 

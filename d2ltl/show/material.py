@@ -26,15 +26,30 @@ def source_model() -> HybridBlock:
     return d2ltl.source_net("resnet18_v2", "tinyimagenet")
 
 
-def data_set(name: str = "hotdog-mini", labels: str | None = None) -> Pair:
-    """Return the images of a data set to train and to test; with `labels`, in the classes of that column."""
+def data_set(name: str = "hotdog-mini") -> Pair:
+    """Return the images of a data set to train and to test."""
     import d2ltl
     from d2ltl.datasets import find_data
 
-    train, test = d2ltl.load_images(find_data(name))
-    if labels:
-        train, test = (part.relabel(d2ltl.read_labels(part, labels).tolist()) for part in (train, test))
-    return train, test
+    return d2ltl.load_images(find_data(name))
+
+
+def in_classes_of(column: str, pair: Pair) -> Pair:
+    """Return the same images in the classes of a column of their table of labels."""
+    from d2ltl.labels import read_labels
+
+    images, test = (part.relabel(read_labels(part, column).tolist()) for part in pair)
+    return images, test
+
+
+def draw(images: ImageFolder, number: int, seed: int) -> list[int]:
+    """Return the indices of so many of the images, of each class in proportion; of all, if they are no more."""
+    from sklearn.model_selection import train_test_split
+
+    if number >= len(images):
+        return [*range(len(images))]
+    chosen, _ = train_test_split(range(len(images)), train_size=number, stratify=images.labels, random_state=seed)
+    return [*chosen]
 
 
 def every(step: int, images: ImageFolder) -> ImageFolder:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from d2ltl.show.demonstration import Demonstration, Shown
-from d2ltl.show.material import RATES, SIZE, data_set, every, line_chart, source_model, train
+from d2ltl.show.material import RATES, SIZE, data_set, draw, every, line_chart, source_model, train
 
 if TYPE_CHECKING:
     from d2ltl.data import ImageFolder
@@ -21,11 +21,7 @@ TILES, HOT_DOGS = 3, 4  # images in a row, and rows, of the scene that is search
 
 
 def _some(images: ImageFolder, number: int, seed: int) -> ImageFolder:
-    """Return so many of the images, of each class in proportion."""
-    from sklearn.model_selection import train_test_split
-
-    chosen, _ = train_test_split(range(len(images)), train_size=number, stratify=images.labels, random_state=seed)
-    return images.subset(sorted(chosen))
+    return images.subset(sorted(draw(images, number, seed)))
 
 
 def codes_by_depth(seed: int) -> Shown:
