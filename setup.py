@@ -54,7 +54,6 @@ setup(
     },
     classifiers=[
         "Intended Audience :: Education",
-        "License :: OSI Approved :: MIT License",
         "Programming Language :: Python :: 3.9",
         "Programming Language :: Python :: 3.10",
         "Programming Language :: Python :: 3.11",

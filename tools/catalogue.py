@@ -1,6 +1,6 @@
 """``python -m tools.catalogue``: run all that docs/catalogue.md lists, and write that page.
 
-A quarter of an hour on two cores, mostly training.
+Ten minutes on two cores, mostly training.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ repeat them with more images and epochs, and give a verdict over several seeds.
 
 Nothing is downloaded: *rendered* images are those of [hotdog-mini](cards/hotdog-mini.md), digits are scikit-learn's,
 and the source model is [the one that comes with the library](cards/tinyimagenet.md). `python -m d2ltl.show` lists
-the demonstrations. This page was written by `python -m tools.catalogue`; the seconds are of one core of a busy machine.
+the demonstrations. `python -m tools.catalogue` wrote this page; the seconds are those of two cores without a GPU.
 """
 CHAPTER = "The fine-tuning chapter"
 COMPARE = "python -m d2ltl.compare --size 32 --epochs 2 --out compare"

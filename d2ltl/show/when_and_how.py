@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from d2ltl.data import ImageFolder
 
 TOPIC = "When and how to transfer"
-DIGITS_SIZE, EPOCHS = 32, 2
+DIGITS_SIZE, EPOCHS = 32, 4
 KEPT = (0, 3, 5)  # stages of 5
 DIGITS = 1000  # that a network sees in training, however few there are
-TILES, HOT_DOGS = 3, 4  # images in a row, and rows, of the scene that is searched; hot dogs among them
+SCENES, TILES, HOT_DOGS = 4, 3, 4  # to be searched; images in a row, and rows, of each; hot dogs among them
 
 
 def _some(images: ImageFolder, number: int, seed: int) -> ImageFolder:
@@ -54,11 +54,12 @@ def stages_kept(seed: int) -> Shown:
     """Keep the first k stages: fixed, with the rest fine-tuned; or transferred, with the rest initialised anew."""
     import d2ltl
 
-    images, test = (_some(part, 200, seed) for part in data_set())
+    images, test = (_some(part, number, seed) for part, number in zip(data_set(), (160, 200)))
+    data_meanwhile = images, every(10, test)  # all are tested below
 
     def measure(change: Callable[..., None], *settings: Any) -> float:
-        _, history = train("fine-tuned", (images, test), seed, EPOCHS, lambda net: change(net, *settings))
-        return history.epochs[-1].test_acc
+        net, _ = train("fine-tuned", data_meanwhile, seed, EPOCHS, lambda net: change(net, *settings))
+        return d2ltl.evaluate(net, test, size=SIZE)[1]
 
     fixed: dict[int, float] = {k: measure(d2ltl.freeze_stages, k, "fixed") for k in KEPT}
     renewed: dict[int, float] = {k: measure(d2ltl.reinitialize_stages, k) for k in KEPT}
@@ -102,27 +103,41 @@ def advice(seed: int) -> Shown:
 
 
 def heat_map(seed: int) -> Shown:
-    """Find the hot dogs in a scene made of several images."""
+    """Find the hot dogs in scenes made of several images."""
     import d2ltl
     from d2ltl.trials import quiet
 
-    (images, test), size = data_set(), 64
+    (images, test), size = data_set(), 96
     net = d2ltl.finetune_net(2, source_model())
     with quiet():
         d2ltl.train_on_codes(net, "softmax", data=(images, test), size=size, seed=seed)
     hot_dog, rng = images.synsets.index("hotdog"), np.random.default_rng(seed)
+    convolutional = d2ltl.to_convolutional(net, size)
+    scenes, maps, found = [], [], []
+    for _ in range(SCENES):
+        scene, is_hot_dog = _scene(test, hot_dog, size, rng)
+        values = d2ltl.heat_map(convolutional, scene, hot_dog)
+        on_tiles = values[::3, ::3]  # a value for every 32 pixels, an image for every 96
+        scenes.append(scene)
+        maps.append(values)
+        found.append(int(is_hot_dog.ravel()[np.argsort(-on_tiles, axis=None)[:HOT_DOGS]].sum()))
+    verdict = (
+        f"Each scene shows {HOT_DOGS} hot dogs and {TILES**2 - HOT_DOGS} other foods. Of its {HOT_DOGS} most probable "
+        f"places, {', '.join(map(str, found))} hold a hot dog: {sum(found)} of {HOT_DOGS * SCENES}, where chance finds "
+        f"{SCENES * HOT_DOGS**2 / TILES**2:.1f}."
+    )
+    return Shown(verdict, d2ltl.plot_heat_maps(scenes, maps, size))
+
+
+def _scene(test: ImageFolder, hot_dog: int, size: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Return one image made of several, and which of them are hot dogs."""
+    import d2ltl
+
     is_hot_dog = rng.permutation(np.arange(TILES**2) < HOT_DOGS).reshape(TILES, TILES)
     chosen = [rng.choice(np.flatnonzero((test.labels == hot_dog) == kind)) for kind in is_hot_dog.ravel()]
     tiles = [d2ltl.test_augs(size).on_image(test[i][0]).asnumpy() for i in chosen]
-    scene = np.concatenate([np.concatenate(tiles[row * TILES :][:TILES], axis=1) for row in range(TILES)])
-    values = d2ltl.heat_map(d2ltl.to_convolutional(net, size), scene, hot_dog)
-    on_tiles = values[::2, ::2]  # a value for every 32 pixels, an image for every 64
-    found = is_hot_dog.ravel()[np.argsort(-on_tiles, axis=None)[:HOT_DOGS]].sum()
-    verdict = (
-        f"Probability of a hot dog, on average: {on_tiles[is_hot_dog].mean():.2f} where there is one, "
-        f"{on_tiles[~is_hot_dog].mean():.2f} elsewhere; {found} of the {HOT_DOGS} most probable places hold one."
-    )
-    return Shown(verdict, d2ltl.plot_heat_maps([scene], [values], size))
+    rows = [np.concatenate(tiles[row * TILES :][:TILES], axis=1) for row in range(TILES)]
+    return np.concatenate(rows), is_hot_dog
 
 
 def negative_transfer(seed: int) -> Shown:
