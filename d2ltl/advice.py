@@ -18,7 +18,7 @@ from d2ltl.trials import quiet, train_or_diverge
 if TYPE_CHECKING:
     from mxnet.gluon import HybridBlock
 
-    from d2ltl.data import ImageFolder
+    from d2ltl.data import ImageFolder, Pair
 
 FEW = 100  # images of each class; fewer are few, by rule of thumb: codes and fine-tuning are about even there
 LEARNED = 0.2  # share of errors that what was learned must avoid; measured: 0.2 to 0.6 on food, mostly below on digits
@@ -171,7 +171,7 @@ def _likeness(fit: Fit, similar: bool) -> str:
 
 
 def advise(
-    data: str | os.PathLike[str] | ImageFolder,
+    data: str | os.PathLike[str] | Pair | ImageFolder,
     sources: Mapping[str, HybridBlock] | None = None,
     *,
     size: int | None = None,
@@ -194,8 +194,8 @@ def advise(
     Parameters
     ----------
     data : path or ImageFolder
-        The training images: a folder, archive or name (`run_comparison`), of which the test images are left
-        alone, or one part of the pair that `load_images` returns.
+        The training images: a folder, archive or name (`run_comparison`), or the pair that `load_images` returns, of
+        which the test images are left alone; or the first part of such a pair.
     sources : mapping from str to HybridBlock, optional
         Source models of `source_net` by the names that the advice shall call them; ``source_net()`` by default.
     size : int, optional
@@ -206,14 +206,13 @@ def advise(
 
     Raises
     ------
-    ImageFolderError, NetworkError
-        If images or networks cannot be used; of each class, at least 4 images are needed.
+    ImageFolderError, NetworkError, SettingsError
+        If images, networks or a number cannot be used; of each class, at least 4 images are needed.
     """
     images = _training_images(data)
-    size = size or defaults_of(str(data)).size
+    size = defaults_of(str(data)).size if size is None else size
     sources = {"the source model": d2ltl.source_net()} if sources is None else sources
-    if not sources:
-        raise d2ltl.SettingsError("sources is empty; give at least one source model.")
+    _check(sources, size, seed)
     sample = _sample(images, seed)
     fits = [_fit(name, net, sample, size, seed) for name, net in sources.items()]
     fits.sort(key=lambda fit: -fit.accuracy)
@@ -221,8 +220,22 @@ def advise(
     return Advice(len(images), len(images.synsets), fits, _scratch_accuracy(best, sample, fits[0].size, seed))
 
 
-def _training_images(data: str | os.PathLike[str] | ImageFolder) -> ImageFolder:
-    images = d2ltl.load_images(find_data(os.fspath(data)))[0] if isinstance(data, (str, os.PathLike)) else data
+def _check(sources: Mapping[str, HybridBlock], size: int, seed: int) -> None:
+    if not sources:
+        raise d2ltl.SettingsError("sources is empty; give at least one source model.")
+    if size < 1:
+        raise d2ltl.SettingsError(f"size is {size}; the side of an image is at least 1 pixel.")
+    if seed < 0:
+        raise d2ltl.SettingsError(f"A seed is {seed}; seeds are 0 or more.")
+    for name, net in sources.items():
+        if not hasattr(net, "zoo_name"):
+            raise d2ltl.NetworkError(f"{name} does not know its name in the zoo; get the source model by source_net().")
+
+
+def _training_images(data: str | os.PathLike[str] | Pair | ImageFolder) -> ImageFolder:
+    pair = d2ltl.load_images(find_data(os.fspath(data))) if isinstance(data, (str, os.PathLike)) else data
+    images: ImageFolder
+    images, *_ = pair if isinstance(pair, tuple) else (pair,)
     numbers = np.bincount(images.labels, minlength=len(images.synsets))
     if numbers.min() < HELD_OUT:
         name = images.synsets[int(numbers.argmin())]

@@ -10,7 +10,7 @@ import numpy as np
 from mxnet.gluon import Block
 from mxnet.gluon.data.vision import transforms
 
-from d2ltl.data import to_mx
+from d2ltl.decoding import to_mx
 
 MOST_ZOOM = 1.5  # times
 MOST_STRETCH = 4 / 3  # times, of the width against the height or the other way round: what the book's crop allows

@@ -99,8 +99,8 @@ class Checkpoint:
             part.unlink(missing_ok=True)
 
     def _check(self, saved: dict[str, Any]) -> None:
-        if names := [name for name in self.settings if saved.get(name) != self.settings[name]]:
-            changes = ", ".join(f"{name} {saved.get(name)}, now {self.settings[name]}" for name in names)
+        if names := [name for name in {**saved, **self.settings} if saved.get(name) != self.settings.get(name)]:
+            changes = ", ".join(f"{name} {saved.get(name)}, now {self.settings.get(name)}" for name in names)
             raise CheckpointError(f"{self.path} is of a run with {changes}. Use another file, or delete it.")
 
     def _devices(self) -> list[mx.Context]:

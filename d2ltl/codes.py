@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import mxnet as mx
@@ -13,17 +13,21 @@ import numpy as np
 from mxnet import gluon
 from mxnet.gluon.data.vision import ImageFolderDataset
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
-from d2ltl.data import load_images, to_mx
+from d2ltl.data import as_pair, check_every_class
+from d2ltl.decoding import to_mx
 from d2ltl.errors import NetworkError, SettingsError
 from d2ltl.evaluation import Images, accuracy_of, loss_of, predict, run_on_images
 from d2ltl.history import Epoch, History
-from d2ltl.nets import first_stages, stages
+from d2ltl.nets import check_input, first_stages, stages
+from d2ltl.subsets import take
 
 STRENGTH = 0.01  # scikit-learn's C, the inverse of the regularisation, for standardised codes
+STRENGTHS = [1e-3, 1e-2, 1e-1, 1.0]  # that cross-validation chooses from
 
 
 def extract_codes(net: gluon.HybridBlock, data: Images, stage: int | None = None, **options: Any) -> np.ndarray:
@@ -107,6 +111,43 @@ def linear_head(kind: str = "svm", C: float = STRENGTH, seed: int = 0) -> Pipeli
     return make_pipeline(StandardScaler(), svm if kind == "svm" else softmax)
 
 
+def accuracy_by_labels(
+    describe: Callable[[Images], np.ndarray],
+    data: tuple[ImageFolderDataset, ImageFolderDataset],
+    per_class: Sequence[int],
+    seed: int = 0,
+) -> list[float]:
+    """Return the test accuracy of a softmax classifier for each number of labelled images of a class.
+
+    Parameters
+    ----------
+    describe : callable
+        Makes features (N, …) of images: `extract_codes` of a network, what `learn_features` returns, whatever there is.
+    data : pair of ImageFolder
+        The pair that `load_images` returns.
+    per_class : sequence of int
+        Numbers of labelled images of each class, at least 2. Cross-validation within them decides how strongly the
+        classifier is regularised.
+    seed : int
+        Of the images that are drawn; with one seed the draws are nested.
+
+    Raises
+    ------
+    SettingsError
+        If a number is below 2.
+    ImageFolderError
+        If a class has fewer images.
+    """
+    if min(per_class) < 2:
+        raise SettingsError(f"per_class is {min(per_class)}; the classifier needs at least 2 labelled images of each.")
+    described, accuracies = describe(data[1]), []
+    for number in per_class:
+        labelled = take(data[0], number, seed)
+        search = GridSearchCV(linear_head("softmax"), {"logisticregression__C": STRENGTHS}, cv=min(5, number))
+        accuracies.append(float(search.fit(describe(labelled), labelled.labels).score(described, data[1].labels)))
+    return accuracies
+
+
 def train_on_codes(
     net: gluon.HybridBlock,
     head: str = "svm",
@@ -138,12 +179,16 @@ def train_on_codes(
 
     Raises
     ------
+    ImageFolderError
+        If a class has no image to train.
     NetworkError
-        If the output of the network is not a dense layer.
+        If the output of the network is not a dense layer, or has other than one output per class.
     """
     if not isinstance(net.output, gluon.nn.Dense):
         raise NetworkError(f"The output of {net.name} is not a dense layer: it takes no linear classifier's weights.")
-    train_imgs, test_imgs = load_images(data) if isinstance(data, (str, os.PathLike)) else data
+    train_imgs, test_imgs = as_pair(data)
+    check_input(net, options.get("size", 224), len(train_imgs.synsets))
+    check_every_class(train_imgs, "train")
     start = time.perf_counter()
     codes = extract_codes(net, train_imgs, **options)
     classifier = linear_head(head, seed=seed).fit(codes, train_imgs.labels)

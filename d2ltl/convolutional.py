@@ -8,7 +8,7 @@ import mxnet as mx
 import numpy as np
 from mxnet.gluon import HybridBlock, nn
 
-from d2ltl.data import to_mx
+from d2ltl.decoding import to_mx
 from d2ltl.errors import NetworkError, SettingsError
 from d2ltl.evaluation import outputs_of
 from d2ltl.loading import Augmentation

@@ -6,25 +6,23 @@ import logging
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Union
+from typing import Any
 
-import mxnet as mx
 import numpy as np
 from mxnet.gluon.data.vision import ImageFolderDataset
-from PIL import Image, ImageOps
 from tqdm.auto import tqdm
 
+from d2ltl.decoding import DecodedImages, PathLike, to_mx
 from d2ltl.errors import ImageFolderError
 
 logger = logging.getLogger(__name__)
 
-PathLike = Union[str, "os.PathLike[str]"]
-
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
 CLUTTER = frozenset({"thumbs.db", "desktop.ini", "__macosx"})  # what file managers leave; hidden files besides
 CACHE_BYTES = 2**30  # of decoded images that an ImageFolder keeps
-ENOUGH = 1024  # pixels of the shorter side; JPEG files of more are decoded to a half, a quarter or an eighth
 TEST_SHARE = 0.2  # of every class, where a folder has no train/ and test/ of its own
+
+Pair = tuple["ImageFolder", "ImageFolder"]  # to train, to test
 
 
 class ImageFolder(ImageFolderDataset):
@@ -125,27 +123,25 @@ class ImageFolder(ImageFolderDataset):
                 skipped.append(path)
         part = self.subset(readable)
         part.skipped += skipped
-        if missing := set(range(len(self.synsets))) - set(part.labels.tolist()):
-            raise ImageFolderError(f"{self.root}: no image of {self.synsets[min(missing)]} can be read.")
+        check_every_class(part, "read")
         return part
 
 
-class DecodedImages:
-    """Images by their paths, read from their files; those that come first and fit into `limit` bytes are kept."""
+class UnlabelledImages(ImageFolder):
+    """All images in a folder and in the folders in it, whatever these are called: without classes, labelled 0."""
 
-    def __init__(self, limit: int) -> None:
-        self._kept: dict[str, np.ndarray] = {}
-        self._left = limit
-
-    def read(self, path: str) -> np.ndarray:
-        """Return what `read_image` does."""
-        if path in self._kept:
-            return self._kept[path]
-        image = read_image(path)
-        if image.nbytes <= self._left:
-            self._kept[path] = image
-            self._left -= image.nbytes
-        return image
+    def _list_images(self, root: str) -> None:
+        if not Path(root).is_dir():
+            raise ImageFolderError(f"{root} is not a folder. It should hold images.")
+        self.synsets: list[str] = []
+        self.items = []
+        for folder, folders, _ in os.walk(root):
+            visible = _visible(Path(folder))
+            folders[:] = [path.name for path in visible if path.is_dir()]
+            images = [path for path in visible if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()]
+            self.items += [(os.fspath(path), 0) for path in images]
+        if not self.items:
+            raise ImageFolderError(f"{root} holds no image, nor do the folders in it.")
 
 
 def class_folders(root: PathLike) -> list[Path]:
@@ -176,46 +172,6 @@ def _is_image(path: Path) -> bool:
     return False
 
 
-def read_image(path: PathLike) -> np.ndarray:
-    """Return the image in a file as RGB, uint8, shape (height, width, 3).
-
-    Pillow decodes it, since the OpenCV in MXNet fills up a truncated JPEG without a word. A large JPEG is decoded at a
-    reduced size, sooner, with both sides at least 1,024 pixels: the smallest crop of the book's augmentation, 8 % of
-    the area, still has 224 × 224.
-
-    Raises
-    ------
-    ImageFolderError
-        If the file is not a whole image.
-    """
-    try:
-        with Image.open(path) as image:
-            image.draft(None, (ENOUGH, ENOUGH))
-            return np.array(_to_rgb(ImageOps.exif_transpose(image)))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        # Pillow answers damaged files with any of these
-        raise ImageFolderError(
-            f"{path} cannot be read as an image ({error}). Repair or remove it, or skip unreadable images."
-        ) from error
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode == "F":
-        raise ValueError("its pixels are floating-point numbers of unknown range")
-    if image.mode.startswith("I"):  # 16 bits a pixel, which convert() would clip
-        image = Image.fromarray((np.asarray(image).clip(0, 65535) >> 8).astype(np.uint8))
-    if "A" in image.getbands() or "transparency" in image.info:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return image.convert("RGB")
-
-
-def to_mx(array: np.ndarray) -> Any:
-    """Return a NumPy array as an array of MXNet's active interface, without a copy."""
-    nd = mx.nd.from_numpy(np.ascontiguousarray(array))
-    return nd.as_np_ndarray() if mx.util.is_np_array() else nd
-
-
 def load_images(root: PathLike, *, seed: int = 0, skip_unreadable: bool = False) -> tuple[ImageFolder, ImageFolder]:
     """Return the training and the test images of a folder.
 
@@ -240,8 +196,7 @@ def load_images(root: PathLike, *, seed: int = 0, skip_unreadable: bool = False)
     names = {folder.name.lower(): folder for folder in class_folders(root) if not _holds_images(folder)}
     test = names.get("test", names.get("val"))
     if "train" in names and test is not None:
-        pair = ImageFolder(names["train"]), ImageFolder(test)
-        _check_same_classes(*pair)
+        pair = as_pair((ImageFolder(names["train"]), ImageFolder(test)), os.fspath(root))
     elif "train" in names or test is not None:
         missing = "a test (or val)" if "train" in names else "a train"
         raise ImageFolderError(f"{root} has {', '.join(sorted(names))} but not {missing} folder beside it.")
@@ -250,11 +205,38 @@ def load_images(root: PathLike, *, seed: int = 0, skip_unreadable: bool = False)
     return (pair[0].drop_unreadable(), pair[1].drop_unreadable()) if skip_unreadable else pair
 
 
-def _check_same_classes(train: ImageFolder, test: ImageFolder) -> None:
-    if difference := set(train.synsets) ^ set(test.synsets):
-        name = min(difference)
-        has, lacks = (train, test) if name in train.synsets else (test, train)
-        raise ImageFolderError(f"{has.root} has a class folder {name} that {lacks.root} lacks.")
+def as_pair(data: PathLike | Pair, name: str = "The data set") -> Pair:
+    """Return training and test images: those of a folder (`load_images`), or the pair itself, once it is checked.
+
+    Raises
+    ------
+    ImageFolderError
+        If a part is empty, or the classes differ; `name` is what the message calls the data set.
+    """
+    if isinstance(data, (str, os.PathLike)):
+        return load_images(data)
+    train, test = data
+    for part, purpose in ((train, "train"), (test, "test")):
+        if not len(part):
+            raise ImageFolderError(f"{name} has no image to {purpose}.")
+    if train.synsets and (difference := set(train.synsets) ^ set(test.synsets)):  # `UnlabelledImages` have none
+        purposes = ("train", "test") if min(difference) in train.synsets else ("test", "train")
+        raise ImageFolderError("{} has a class {} to {}, but not to {}.".format(name, min(difference), *purposes))
+    return train, test
+
+
+def check_every_class(images: ImageFolder, purpose: str) -> None:
+    """Refuse images that lack one of their classes; `purpose` is what the message says they are for."""
+    if missing := set(range(len(images.synsets))) - set(images.labels.tolist()):
+        raise ImageFolderError(f"{images.root} has no image of {images.synsets[min(missing)]} to {purpose}.")
+
+
+def unlabelled(images: PathLike | ImageFolderDataset) -> ImageFolderDataset:
+    """Return the images of a folder without a look at its classes (`UnlabelledImages`), or the data set itself."""
+    images = UnlabelledImages(images) if isinstance(images, (str, os.PathLike)) else images
+    if not len(images):
+        raise ImageFolderError("The data set has no image.")
+    return images
 
 
 def _split(images: ImageFolder, seed: int) -> tuple[ImageFolder, ImageFolder]:

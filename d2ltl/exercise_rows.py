@@ -184,7 +184,7 @@ def _values(parameter: Parameter) -> np.ndarray:
 
 
 def _set_output(net: HybridBlock, *values: np.ndarray) -> None:
-    from d2ltl.data import to_mx
+    from d2ltl.decoding import to_mx
 
     for parameter, array in zip(_output_parameters(net), values):
         parameter.shape = array.shape

@@ -1,4 +1,4 @@
-"""Augmentation, and batches of augmented images."""
+"""Augmentation, and batches of augmented images; plain pixels."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ import numpy as np
 from mxnet.gluon.data import DataLoader
 from mxnet.gluon.data.dataloader import default_batchify_fn
 from mxnet.gluon.data.vision import ImageFolderDataset, transforms
+from PIL import Image
 
 from d2ltl.augmentations import AUGMENTATIONS
-from d2ltl.data import to_mx
+from d2ltl.data import unlabelled
+from d2ltl.decoding import PathLike, to_mx
 from d2ltl.errors import SettingsError
 
 IMAGENET_MEAN, IMAGENET_STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]  # RGB, of values between 0 and 1
@@ -117,3 +119,22 @@ def _batch(on_batch: Callable[[Any], Any], samples: Sequence[tuple[Any, int]]) -
     images, labels = zip(*samples)
     pixels = np.stack([image.asnumpy() for image in images])  # MXNet's own stack takes ten times as long
     return [on_batch(to_mx(pixels)), default_batchify_fn(labels)]
+
+
+def read_pixels(images: PathLike | ImageFolderDataset, size: int) -> np.ndarray:
+    """Return images resized to `size` × `size`: float32 between 0 and 1, shape (N, size, size, 3).
+
+    Parameters
+    ----------
+    images : path or ImageFolder
+        A folder, which stands for all images in it and in the folders in it, hidden ones excepted; or a data set.
+    size : int
+
+    Raises
+    ------
+    ImageFolderError
+        If there is no image.
+    """
+    pictures = (Image.fromarray(image.asnumpy()) for image, _ in unlabelled(images))
+    resized = [np.asarray(picture.resize((size, size), Image.Resampling.BILINEAR)) for picture in pictures]
+    return np.stack(resized).astype(np.float32) / 255

@@ -14,7 +14,7 @@ from jinja2 import Environment, PackageLoader
 from matplotlib.figure import Figure
 
 from d2ltl.comparison import Comparison
-from d2ltl.data import read_image
+from d2ltl.decoding import read_image
 from d2ltl.gains import Gain
 from d2ltl.plot import plot_confusion, plot_curves, plot_images
 from d2ltl.replacing import replacing

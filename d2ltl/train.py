@@ -18,7 +18,7 @@ from tqdm.auto import tqdm
 
 from d2ltl import loading, runtime
 from d2ltl.checkpoint import Checkpoint
-from d2ltl.data import load_images
+from d2ltl.data import as_pair
 from d2ltl.errors import CheckpointError, DivergenceError, SettingsError
 from d2ltl.evaluation import accuracy_of, check_devices, loss_of, outputs_of, predict_batches, set_up, shards_of
 from d2ltl.history import Epoch, History
@@ -91,7 +91,7 @@ def train_fine_tuning(
         If the loss is not finite any more; the epoch, the batch and the learning rate are named.
     """
     check_learning_rate(learning_rate)
-    train_imgs, test_imgs = load_images(data) if isinstance(data, (str, os.PathLike)) else data
+    train_imgs, test_imgs = as_pair(data)
     check_input(net, size, len(train_imgs.synsets))
     devices = check_devices(devices)
     train_iter = loading.loader(train_imgs, train_augs or loading.train_augs(size), batch_size, shuffle=True)
@@ -99,7 +99,8 @@ def train_fine_tuning(
     set_up(net, devices)
     trainer = gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": learning_rate, "wd": WEIGHT_DECAY})
     settings = {"learning_rate": learning_rate, "batch_size": batch_size, "size": size, "seed": seed,
-                "images": [len(train_imgs), len(test_imgs)], "classes": list(train_imgs.synsets)}  # fmt: skip
+                "images": [len(train_imgs), len(test_imgs)], "classes": list(train_imgs.synsets),
+                **getattr(loss, "settings", {})}  # fmt: skip
     return fit(
         net,
         train_iter,

@@ -1,4 +1,4 @@
-"""How well a source model suits a target set, estimated without training it: LogME, LEEP, linear-probe accuracy."""
+"""How well a source model suits a target set, estimated without training it; how far apart two domains are."""
 
 from __future__ import annotations
 
@@ -29,9 +29,11 @@ def log_me(codes: np.ndarray, labels: np.ndarray) -> float:
     Raises
     ------
     SettingsError
-        If there are not as many labels as codes, or fewer than two classes.
+        If there are not as many labels as codes, or fewer than two classes, or all codes are 0.
     """
     labels = _check(codes, labels)
+    if not codes.any():
+        raise SettingsError("All codes are 0; they say nothing of the images.")
     u, singular, _ = np.linalg.svd(codes.astype(np.float64), full_matrices=False)
     spectrum = np.zeros(codes.shape[1])  # eigenvalues of codes.T @ codes
     spectrum[: len(singular)] = singular**2
@@ -81,9 +83,11 @@ def leep(probabilities: np.ndarray, labels: np.ndarray) -> float:
     Raises
     ------
     SettingsError
-        If there are not as many labels as rows, or fewer than two classes.
+        If there are not as many labels as rows, or fewer than two classes, or the rows are not probabilities.
     """
     labels = _check(probabilities, labels)
+    if probabilities.min() < 0 or not np.allclose(probabilities.sum(axis=1), 1, atol=1e-3):
+        raise SettingsError("LEEP needs probabilities, which sum to 1 for each image, as `predict` returns them.")
     one_hot = (labels[:, None] == np.unique(labels)).astype(np.float64)
     joint = one_hot.T @ probabilities.astype(np.float64)  # (labels, source classes)
     total = joint.sum(axis=0)
@@ -98,7 +102,12 @@ def label_entropy(labels: np.ndarray) -> float:
 
 
 def probe_accuracy(
-    codes: np.ndarray, labels: np.ndarray, head: str = "softmax", folds: int = 5, seed: int = 0
+    codes: np.ndarray,
+    labels: np.ndarray,
+    head: str = "softmax",
+    folds: int = 5,
+    seed: int = 0,
+    scoring: str = "accuracy",
 ) -> float:
     """Return the cross-validated accuracy, between 0 and 1, of a linear classifier on codes.
 
@@ -113,6 +122,8 @@ def probe_accuracy(
         Parts that the images are cut into, each tested on once; no more than there are images of the rarest class.
     seed : int
         Of that cut.
+    scoring : str
+        What to measure, by its name in scikit-learn; ``'balanced_accuracy'`` counts every class the same.
 
     Raises
     ------
@@ -124,13 +135,30 @@ def probe_accuracy(
     if rarest < 2:
         raise SettingsError("One class has a single image; cross-validation needs at least 2 of each class.")
     cut = StratifiedKFold(min(folds, rarest), shuffle=True, random_state=seed)
-    return float(cross_val_score(linear_head(head, seed=seed), codes, labels, cv=cut).mean())
+    return float(cross_val_score(linear_head(head, seed=seed), codes, labels, scoring=scoring, cv=cut).mean())
+
+
+def proxy_a_distance(source_codes: np.ndarray, target_codes: np.ndarray, seed: int = 0) -> float:
+    """Return how well a linear classifier tells two domains apart: 2 (1 − 2 error), by cross-validation.
+
+    0 means not at all, 2 without an error (Ben-David et al. 2007, *Analysis of representations for domain adaptation*).
+
+    Parameters
+    ----------
+    source_codes, target_codes : ndarray, shape (N, channels) and (M, channels)
+        From `extract_codes`, of at least 2 images each.
+    """
+    codes = np.concatenate([source_codes, target_codes])
+    domains = np.repeat([0, 1], [len(source_codes), len(target_codes)])
+    return 4 * probe_accuracy(codes, domains, "svm", seed=seed, scoring="balanced_accuracy") - 2
 
 
 def _check(rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
     labels = np.asarray(labels)
     if len(rows) != len(labels):
         raise SettingsError(f"There are {len(rows)} rows of numbers, but {len(labels)} labels; one for each is needed.")
+    if not np.isfinite(rows).all():
+        raise SettingsError("A number is not finite.")
     if len(np.unique(labels)) < 2:
         raise SettingsError("All labels are the same; at least 2 classes are needed.")
     return labels

@@ -15,7 +15,7 @@ from mxnet.gluon import Block, HybridBlock, Parameter, nn
 from mxnet.gluon.model_zoo import model_store, vision
 
 from d2ltl import ndf_weights
-from d2ltl.data import to_mx
+from d2ltl.decoding import to_mx
 from d2ltl.errors import NetworkError, WeightsError
 from d2ltl.replacing import replacing
 

@@ -2,6 +2,7 @@ import subprocess
 import sys
 import time
 
+import mxnet as mx
 import numpy as np
 import pytest
 from conftest import write_images
@@ -73,9 +74,10 @@ def test_it_measures_the_training_images(advised):
 
 
 def test_one_seed_gives_one_advice(advised, stripes, small_source_file):
-    images = d2ltl.load_images(stripes)[0]
-    again = d2ltl.advise(images, {"small": d2ltl.source_net("mobilenet0.25", small_source_file)}, size=32)
-    assert again == advised
+    pair = d2ltl.load_images(stripes)
+    for images in (pair, pair[0]):
+        again = d2ltl.advise(images, {"small": d2ltl.source_net("mobilenet0.25", small_source_file)}, size=32)
+        assert again == advised
 
 
 def test_the_source_that_knows_the_images_suits_best(stripes, source):
@@ -101,6 +103,12 @@ def test_what_cannot_be_advised_on_is_refused(tmp_path, stripes):
         d2ltl.advise(tmp_path, size=32)
     with pytest.raises(d2ltl.SettingsError, match="at least one source"):
         d2ltl.advise(stripes, {}, size=32)
+    with pytest.raises(d2ltl.SettingsError, match="A seed is -1"):
+        d2ltl.advise(stripes, size=32, seed=-1)
+    with pytest.raises(d2ltl.NetworkError, match="mine does not know its name in the zoo"):
+        d2ltl.advise(stripes, {"mine": mx.gluon.model_zoo.vision.alexnet()}, size=32)
+    with pytest.raises(d2ltl.SettingsError, match="size is 0"):
+        d2ltl.advise(stripes, size=0)
 
 
 def test_the_command_prints_the_advice(stripes, small_source_file, capsys):

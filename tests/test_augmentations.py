@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 import d2ltl
 from d2ltl import augmentations
 from d2ltl.augmentations import AUGMENTATIONS
-from d2ltl.data import to_mx
+from d2ltl.decoding import to_mx
 from d2ltl.loading import IMAGENET_MEAN, IMAGENET_STD
 from d2ltl.runtime import reseed
 

@@ -53,6 +53,11 @@ def test_folders_of_images_are_sorted_by_their_codes(stripes, source):
     clusters = cluster_with_help(stripes / "test", stripes / "train", 2, describe=describe, auxiliary_clusters=4)
     assert sorted(set(clusters.tolist())) == [0, 1]
     assert len(cluster_with_help(stripes / "test", None, 2, describe=describe)) == 20
+    flat = cluster_with_help(stripes / "test/across", stripes, 2, describe=describe)
+    assert len(flat) == 10
+    for weight in (0, -1, np.nan):
+        with pytest.raises(d2ltl.SettingsError, match=f"weight is {weight}"):
+            cluster_with_help(stripes / "test", stripes / "train", 2, describe=describe, weight=weight)
 
 
 @pytest.mark.parametrize(

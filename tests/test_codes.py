@@ -88,3 +88,11 @@ def test_what_cannot_be_used_is_refused(stripes, source):
     for stage, problem in ((0, "stage is 0; the first is 1"), (6, "has 5 stages; 6 of them")):
         with pytest.raises(d2ltl.SettingsError, match=problem):
             d2ltl.extract_codes(source, stripes / "test", stage, size=32)
+
+
+def test_the_network_must_have_an_output_and_an_image_for_each_class(stripes, source):
+    train, test = d2ltl.load_images(stripes)
+    with pytest.raises(d2ltl.NetworkError, match="5 outputs, but the images have 2 classes"):
+        d2ltl.train_on_codes(source, data=stripes, size=32)
+    with pytest.raises(d2ltl.ImageFolderError, match="has no image of upright to train"):
+        d2ltl.train_on_codes(d2ltl.finetune_net(2, source), data=(train.subset(range(20)), test), size=32)

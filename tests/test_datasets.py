@@ -11,7 +11,7 @@ from sklearn.datasets import load_digits
 import d2ltl
 import data_hub
 from d2ltl import datasets
-from d2ltl.data import read_image
+from d2ltl.decoding import read_image
 
 
 @pytest.fixture

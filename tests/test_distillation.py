@@ -79,6 +79,10 @@ def test_it_goes_on_from_a_checkpoint(stripes, teacher, tmp_path):
     distill(student(), teacher, 0.02, num_epochs=1, **options)
     resumed = distill(student(), teacher, 0.02, num_epochs=2, **options)
     assert resumed.curve("loss") == whole.curve("loss")
+    with pytest.raises(d2ltl.CheckpointError, match="alpha"):
+        distill(student(), teacher, 0.02, num_epochs=3, alpha=0.5, **options)
+    with pytest.raises(d2ltl.CheckpointError, match="alpha"):
+        d2ltl.train_fine_tuning(student(), 0.02, num_epochs=3, **options)
 
 
 def test_networks_are_weighed(stripes, teacher):

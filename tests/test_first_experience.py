@@ -8,7 +8,7 @@ from sklearn.metrics import balanced_accuracy_score
 import d2ltl
 from d2ltl.datasets import find_data
 from d2ltl.runtime import reseed
-from d2ltl.show import first_experience
+from d2ltl.show import first_experience, material
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,8 @@ def test_a_rare_class_costs_and_weights_win_some_of_it_back(source):
 
 
 def test_a_demonstration_shows_a_figure_and_a_verdict(monkeypatch):
-    monkeypatch.setattr(first_experience, "SIZE", 32)
+    for module in (first_experience, material):
+        monkeypatch.setattr(module, "SIZE", 32)
     monkeypatch.setattr(first_experience, "EPOCHS", 1)
     shown = first_experience.confusion(0)
     assert isinstance(shown.figure, Figure)

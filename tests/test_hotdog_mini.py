@@ -12,7 +12,7 @@ from sklearn.preprocessing import StandardScaler
 
 import d2ltl
 import data_hub
-from d2ltl.data import read_image
+from d2ltl.decoding import read_image
 
 SCENE = {"table", "support", "camera", "light"}
 

@@ -1,4 +1,5 @@
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,8 +15,8 @@ def folder(tmp_path, stripes):
     return shutil.copytree(stripes, tmp_path / "stripes")
 
 
-def write_table(folder, lines):
-    (folder / TABLE).write_text("\n".join(lines), encoding="utf-8")
+def write_table(folder, lines, encoding="utf-8"):
+    (folder / TABLE).write_text("\n".join(lines), encoding=encoding)
 
 
 def test_the_rendered_images_say_what_food_they_show():
@@ -42,8 +43,8 @@ def test_the_table_may_lie_beside_the_class_folders(folder):
         (["file,food", "train/across/000.jpg,bread"], "columns file, food; file and width"),
         (["name,width", "train/across/0.png,3"], "columns name, width"),
         ([], "file and width are needed"),
-        (["file,width", "no.png,3"], "lacks width of train/.* and 39 other"),
-        (["file,width", "no.png"], "lacks width of train/.* and 39 other"),
+        (["file,width", "no.png,3"], "lacks train/.* and 39 other"),
+        (["file,width", "no.png"], "lacks train/.* and 39 other"),
     ],
 )
 def test_what_the_table_lacks_is_named(folder, lines, message):
@@ -51,3 +52,20 @@ def test_what_the_table_lacks_is_named(folder, lines, message):
         write_table(folder, lines)
     with pytest.raises(d2ltl.ImageFolderError, match=message):
         d2ltl.read_labels(d2ltl.data.ImageFolder(folder / "train"), "width")
+
+
+def test_an_empty_cell_is_no_label(folder):
+    images = d2ltl.data.ImageFolder(folder / "train")
+    names = [Path(file).relative_to(folder).as_posix() for file, _ in images.items]
+    write_table(folder, ["file,width", *(f"{name},{'wide' if i % 2 else ''}" for i, name in enumerate(names))])
+    assert d2ltl.read_labels(images, "width").tolist() == [None, "wide"] * 20
+
+
+def test_a_spreadsheets_byte_order_mark_does_no_harm_and_other_encodings_are_named(folder):
+    images = d2ltl.data.ImageFolder(folder / "train")
+    lines = ["file,width", *(f"{Path(file).relative_to(folder).as_posix()},groß" for file, _ in images.items)]
+    write_table(folder, lines, "utf-8-sig")
+    assert set(d2ltl.read_labels(images, "width")) == {"groß"}
+    write_table(folder, lines, "cp1252")
+    with pytest.raises(d2ltl.ImageFolderError, match=r"labels\.csv is not UTF-8"):
+        d2ltl.read_labels(images, "width")

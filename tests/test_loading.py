@@ -4,7 +4,7 @@ import pytest
 from PIL import Image
 
 import d2ltl
-from d2ltl.data import read_image
+from d2ltl.decoding import read_image
 from d2ltl.loading import loader
 from d2ltl.runtime import reseed
 
@@ -73,3 +73,15 @@ def test_sizes_that_make_no_sense_are_refused(stripes):
         d2ltl.train_augs(0)
     with pytest.raises(d2ltl.SettingsError, match="batch_size is 0"):
         loader(d2ltl.load_images(stripes)[0], d2ltl.test_augs(32), 0)
+
+
+def test_resized_pixels_are_between_0_and_1(stripes):
+    pixels = d2ltl.read_pixels(stripes / "test", 10)
+    assert (pixels.shape, pixels.dtype) == ((20, 10, 10, 3), np.float32)
+    assert 0 <= pixels.min() < pixels.max() <= 1
+
+
+def test_pixels_of_a_folder_are_those_of_all_images_in_it(stripes):
+    together = d2ltl.read_pixels(stripes / "test", 10)
+    parts = [d2ltl.read_pixels(stripes / "test" / name, 10) for name in ("across", "upright")]
+    assert np.array_equal(together, np.concatenate(parts))

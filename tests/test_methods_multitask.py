@@ -6,6 +6,7 @@ from PIL import Image
 
 import d2ltl
 from d2ltl.methods.multitask import train_multitask
+from d2ltl.runtime import reseed
 
 TINY = {"learning_rate": 0.005, "batch_size": 8, "num_epochs": 4, "size": 32}
 
@@ -89,6 +90,16 @@ def test_weights_may_be_given(small_source, tasks):
     assert result.weights == {"direction": [2.0], "colour": [0.5]}
 
 
+def test_a_task_of_weight_0_learns_nothing(pretrained, tasks):
+    result = train_multitask(pretrained, tasks=tasks, weights={"colour": 0, "direction": 1}, **TINY)
+    assert result.accuracy["direction"][-1] > 0.85
+    reseed(0)
+    untrained = {name: d2ltl.finetune_net(2, pretrained) for name in tasks}["colour"].output.weight.data().asnumpy()
+    trained = result.nets["colour"].output.weight.data().asnumpy()
+    shrunk = trained / untrained  # by weight decay alone
+    assert shrunk == pytest.approx(np.full_like(shrunk, shrunk[0, 0]), rel=1e-3)
+
+
 def test_the_np_interface_will_do(small_source_file, directions):
     mx.npx.set_np()
     source = d2ltl.source_net("mobilenet0.25", small_source_file)
@@ -103,6 +114,8 @@ def test_the_np_interface_will_do(small_source_file, directions):
         ({"tasks": {}}, "tasks is empty"),
         ({"weights": "clever"}, "weights is clever; it is 'equal', 'uncertainty', or a number for direction, colour"),
         ({"weights": {"colour": 1}}, "a number for direction, colour"),
+        ({"weights": {"colour": 1, "direction": -1}}, "a weight is a finite number from 0"),
+        ({"weights": {"colour": 1, "direction": float("nan")}}, "a weight is a finite number from 0"),
         ({"learning_rate": -1}, "learning_rate is -1"),
         ({"num_epochs": 0}, "num_epochs is 0"),
         ({"batch_size": 0}, "batch_size is 0"),
@@ -115,8 +128,14 @@ def test_settings_that_make_no_sense_are_refused(small_source, tasks, options, p
 
 def test_a_task_must_have_the_same_classes_to_train_and_to_test(small_source, tasks):
     wrong = {"colour": (tasks["colour"][0], tasks["direction"][1])}
-    with pytest.raises(d2ltl.ImageFolderError, match="colour has the classes blue, red to train, but across, upright"):
+    with pytest.raises(d2ltl.ImageFolderError, match="Task colour has a class across to test, but not to train"):
         train_multitask(small_source, tasks=wrong, **TINY)
+
+
+def test_no_image_trains_one_task_and_tests_another(small_source, directions):
+    train, test = directions
+    with pytest.raises(d2ltl.ImageFolderError, match="is to train one task, and to test another"):
+        train_multitask(small_source, tasks={"a": (train, test), "b": (test, train)}, **TINY)
 
 
 def test_a_learning_rate_that_is_too_large_is_named(small_source, tasks):

@@ -1,4 +1,5 @@
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -73,3 +74,19 @@ def test_a_machine_with_gpus_is_refused(monkeypatch):
     monkeypatch.setattr(mx.context, "num_gpus", lambda: 1)
     with pytest.raises(d2ltl.SettingsError, match="GPUs"):
         d2ltl.use_bfloat16()
+
+
+@pytest.mark.skipif(not HAS_BFLOAT16, reason="this processor has no bfloat16 arithmetic")
+def test_other_ways_of_training_work_in_bfloat16(stripes, small_source_file, tmp_path):
+    code = """
+import json, sys, d2ltl
+d2ltl.use_bfloat16()
+source = d2ltl.source_net("mobilenet0.25", sys.argv[1])
+options = {"learning_rate": 0.001, "batch_size": 8, "num_epochs": 1, "size": 32}
+history = d2ltl.train_dann(d2ltl.finetune_net(2, source), source=sys.argv[2], target=sys.argv[3], **options)
+tasks = d2ltl.train_multitask(source, tasks={"direction": sys.argv[2]}, **options)
+print(json.dumps([*history.curve("test_acc"), *tasks.accuracy["direction"]]))
+"""
+    result = run(code, small_source_file, stripes, shutil.copytree(stripes, tmp_path / "stripes"))
+    assert result.returncode == 0, result.stderr
+    assert all(0 <= accuracy <= 1 for accuracy in json.loads(result.stdout.splitlines()[-1]))

@@ -5,7 +5,7 @@ import pytest
 
 import d2ltl
 from d2ltl.datasets import find_data
-from d2ltl.methods.self_taught import accuracy_by_labels, learn_features, read_pixels, train_self_taught
+from d2ltl.methods.self_taught import learn_features, train_self_taught
 
 SMALL = {"num_features": 20, "size": 16, "patch": 4}
 
@@ -16,12 +16,7 @@ def digits(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("D2LTL_DATA", str(tmp_path_factory.mktemp("cache")))
         train, test = d2ltl.load_images(find_data("digits"))
-
-    def only(images, wanted):
-        names = [images.synsets[label] for label in images.labels]
-        return images.relabel([name if name in wanted else None for name in names])
-
-    return only(train, "56789"), (only(train, "01234"), only(test, "01234"))
+    return train.only("56789"), (train.only("01234"), test.only("01234"))
 
 
 def test_features_of_other_digits_are_better_than_pixels(digits):
@@ -63,13 +58,7 @@ def test_colour_images_are_told_apart(stripes):
     taught = train_self_taught(stripes, stripes, (2, 5), **SMALL)
     assert taught.accuracy["features"][-1] >= 0.9
     pair = d2ltl.load_images(stripes)
-    assert accuracy_by_labels(taught.features, pair, (2, 5)) == taught.accuracy["features"]
-
-
-def test_pixels_are_between_0_and_1(stripes):
-    pixels = read_pixels(stripes / "test", 10)
-    assert (pixels.shape, pixels.dtype) == ((20, 10, 10, 3), np.float32)
-    assert 0 <= pixels.min() < pixels.max() <= 1
+    assert d2ltl.accuracy_by_labels(taught.features, pair, (2, 5)) == taught.accuracy["features"]
 
 
 @pytest.mark.parametrize(
@@ -85,9 +74,3 @@ def test_pixels_are_between_0_and_1(stripes):
 def test_what_cannot_be_used_is_refused(stripes, options, problem):
     with pytest.raises(d2ltl.D2LTLError, match=problem):
         train_self_taught(stripes, stripes, **{**SMALL, "per_class": (2,), **options})
-
-
-def test_a_folder_without_images_is_refused(tmp_path):
-    (tmp_path / ".hidden.png").write_bytes(b"")
-    with pytest.raises(d2ltl.ImageFolderError, match="holds no image"):
-        learn_features(tmp_path)

@@ -23,6 +23,19 @@ def test_an_unknown_name_is_a_mistake(capsys):
     assert "magic" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["--seed", "-1"], "A seed is -1"),
+        (["--out", "figure.foo"], "figure.foo must be a file .* ending in .png"),
+        (["--out", "missing/figure.png"], "missing/figure.png must be a file in a folder that is there"),
+    ],
+)
+def test_mistakes_are_noticed_before_the_work(arguments, problem, capsys):
+    assert show.main(["gains", *arguments]) == 2
+    assert re.search(problem, capsys.readouterr().err)
+
+
 def test_the_list_does_not_wait_for_mxnet():
     code = "import sys; from d2ltl.show.__main__ import main; main([]); assert 'mxnet' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)

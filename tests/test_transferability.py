@@ -107,3 +107,32 @@ def test_what_cannot_be_estimated_is_refused():
             estimate(codes, np.zeros(12))
     with pytest.raises(d2ltl.SettingsError, match="a single image"):
         probe_accuracy(codes, np.where(np.arange(12) == 0, 9, labels))
+
+
+def test_the_distance_is_0_of_one_domain_and_2_of_two():
+    rng = np.random.default_rng(0)
+    codes, others = rng.normal(size=(200, 4)), rng.normal(size=(300, 4))
+    assert abs(d2ltl.proxy_a_distance(codes, others)) < 0.3
+    assert d2ltl.proxy_a_distance(codes, others + [9, 0, 0, 0]) == pytest.approx(2)
+
+
+def test_the_distance_of_few_images_is_cut_into_fewer_parts():
+    rng = np.random.default_rng(0)
+    assert d2ltl.proxy_a_distance(rng.normal(size=(3, 4)), 9 + rng.normal(size=(40, 4))) == pytest.approx(2)
+    with pytest.raises(d2ltl.SettingsError, match="at least 2"):
+        d2ltl.proxy_a_distance(rng.normal(size=(1, 4)), rng.normal(size=(40, 4)))
+
+
+@pytest.mark.parametrize(
+    ("score", "rows", "problem"),
+    [
+        (log_me, np.zeros((4, 3)), "All codes are 0"),
+        (log_me, np.full((4, 3), np.nan), "not finite"),
+        (leep, np.array([[1.0, -1.0]] * 4), "needs probabilities"),
+        (leep, np.full((4, 3), 0.5), "needs probabilities"),
+        (leep, np.full((4, 3), np.inf), "not finite"),
+    ],
+)
+def test_what_is_no_score_is_refused(score, rows, problem):
+    with pytest.raises(d2ltl.SettingsError, match=problem):
+        score(rows, np.array([0, 1, 0, 1]))

@@ -12,7 +12,7 @@ from mxnet.gluon.model_zoo import model_store
 
 import d2ltl
 from d2ltl import zoo
-from d2ltl.data import to_mx
+from d2ltl.decoding import to_mx
 
 
 def test_a_file_gives_weights_and_names(source_file):

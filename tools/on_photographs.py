@@ -19,7 +19,7 @@ import numpy as np
 from mxnet.gluon import HybridBlock
 
 from d2ltl.methods.dann import train_dann
-from d2ltl.methods.self_taught import accuracy_by_labels, learn_features, read_pixels
+from d2ltl.methods.self_taught import learn_features
 from d2ltl.runtime import reseed
 from d2ltl.show.material import RATES, Pair, data_set, every, in_classes_of, source_model, train
 from d2ltl.trials import quiet
@@ -112,12 +112,12 @@ def self_taught(folder: Path) -> None:
     measured: dict[str, list[list[float]]] = {}
     for seed in SEEDS:
         ways = {
-            "pixels": lambda images: read_pixels(images, 32).reshape(len(images), -1),
+            "pixels": lambda images: d2ltl.read_pixels(images, 32).reshape(len(images), -1),
             "self-taught features": learn_features(unlabelled, 400, size=32, patch=6, seed=seed),
             "CNN codes": lambda images: d2ltl.extract_codes(net, images, size=64),
         }
         for name, describe in ways.items():
-            measured.setdefault(name, []).append(accuracy_by_labels(describe, foods, numbers, seed))
+            measured.setdefault(name, []).append(d2ltl.accuracy_by_labels(describe, foods, numbers, seed))
     for name, by_seed in measured.items():
         for number, values in zip(numbers, zip(*by_seed)):
             show(f"{name}, {number} labels of each food", values)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -9,6 +10,7 @@ import numpy as np
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
+from d2ltl.data import unlabelled
 from d2ltl.errors import SettingsError
 from d2ltl.evaluation import Images
 
@@ -32,7 +34,8 @@ def cluster_with_help(
     Parameters
     ----------
     target, auxiliary : path or ImageFolder
-        Their classes are not looked at. Without `auxiliary` the target images are co-clustered alone.
+        Folders of images, whose subfolders are not taken for classes; or data sets, whose classes are not looked at.
+        Without `auxiliary` the target images are co-clustered alone.
     clusters : int
         How many the target images are sorted into.
     describe : callable
@@ -51,9 +54,11 @@ def cluster_with_help(
     SettingsError
         If there are fewer images or features than clusters, a feature is below 0, or a number cannot be used.
     """
-    tables, numbers = [describe(target)], [clusters]
+    if not (weight > 0 and math.isfinite(weight)):
+        raise SettingsError(f"weight is {weight}; it must be above 0 and finite.")
+    tables, numbers = [describe(unlabelled(target))], [clusters]
     if auxiliary is not None:
-        tables, numbers = [*tables, describe(auxiliary)], [clusters, auxiliary_clusters]
+        tables, numbers = [*tables, describe(unlabelled(auxiliary))], [clusters, auxiliary_clusters]
     return co_cluster(tables, numbers, feature_clusters, [1, weight], seed)[0]
 
 

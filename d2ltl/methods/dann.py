@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections.abc import Callable
-from typing import Any, Union
+from typing import Any
 
 import numpy as np
 from mxnet import autograd, gluon, init
 from mxnet.gluon import nn
-from sklearn.model_selection import StratifiedKFold, cross_val_score
 from tqdm.auto import tqdm
 
 from d2ltl import loading, runtime
-from d2ltl.codes import linear_head
-from d2ltl.data import ImageFolder, load_images, to_mx
-from d2ltl.errors import ImageFolderError
-from d2ltl.evaluation import evaluate, set_up
+from d2ltl.data import ImageFolder, Pair, as_pair
+from d2ltl.decoding import PathLike, to_mx
+from d2ltl.errors import ImageFolderError, SettingsError
+from d2ltl.evaluation import evaluate, outputs_of, set_up
 from d2ltl.history import Epoch, History
 from d2ltl.nets import check_input
 from d2ltl.train import WEIGHT_DECAY, check_learning_rate, check_num_epochs, divergence
-
-Domain = Union[str, "os.PathLike[str]", tuple[ImageFolder, ImageFolder]]
 
 
 def train_dann(
@@ -32,8 +28,8 @@ def train_dann(
     batch_size: int = 128,
     num_epochs: int = 5,
     *,
-    source: Domain,
-    target: Domain,
+    source: PathLike | Pair,
+    target: PathLike | Pair,
     size: int = 224,
     train_augs: Callable[[Any], Any] | None = None,
     test_augs: Callable[[Any], Any] | None = None,
@@ -52,10 +48,11 @@ def train_dann(
     learning_rate, num_epochs, size, train_augs, test_augs, seed
         Those of `train_fine_tuning`.
     batch_size : int
-        Images per step: one half of each domain.
+        Images per step, at least 2: one half of each domain.
     source, target : path or pair of ImageFolder
-        A folder, or the pair that `load_images` returns, with the same classes. Used are the training images of both,
-        without the target's labels, and the test images of the target, which only measure.
+        A folder, or the pair that `load_images` returns. Used are the training images of both, without the target's
+        labels, and the test images of the target, which only measure; these have the source's classes. Images
+        without any class folders make a pair as well: ``(UnlabelledImages("photos"), test)``.
 
     Returns
     -------
@@ -71,13 +68,15 @@ def train_dann(
     """
     check_learning_rate(learning_rate)
     check_num_epochs(num_epochs)
-    labelled, _ = load_images(source) if isinstance(source, (str, os.PathLike)) else source
-    unlabelled, test = load_images(target) if isinstance(target, (str, os.PathLike)) else target
+    labelled, _ = as_pair(source, "The source")
+    unlabelled, test = as_pair(target, "The target")
     _check_domains(labelled, unlabelled, test)
+    if batch_size < 2:
+        raise SettingsError(f"batch_size is {batch_size}; a batch has at least 1 image of each domain.")
     check_input(net, size, len(labelled.synsets))
     both = labelled.subset([])
     both.items = [*labelled.items, *((path, -1) for path, _ in unlabelled.items)]
-    half = max(1, min(batch_size // 2, len(labelled)))
+    half = min(batch_size // 2, len(labelled))
 
     runtime.reseed(seed)
     device = runtime.devices()[0]
@@ -102,8 +101,8 @@ def train_dann(
             strength = reversal_strength((number - 1 + batch / len(batches)) / num_epochs)
             labels = y[:half].as_in_context(device)
             with autograd.record():
-                features = net.features(X.as_in_context(device))
-                outputs = net.output(features[:half])
+                features = outputs_of(net.features, X.as_in_context(device))
+                outputs = outputs_of(net.output, features[:half])
                 loss = cross_entropy(outputs, labels).mean()
                 domain_loss = cross_entropy(domain_classifier(reverse_gradient(features, strength)), domains).mean()
             autograd.backward([loss, domain_loss])
@@ -114,6 +113,8 @@ def train_dann(
         seconds = time.perf_counter() - start
         mean_loss, train_acc = totals / len(batches)
         test_loss, test_acc, _ = evaluate(net, test, size=size, test_augs=test_augs, devices=[device])
+        if not np.isfinite(test_loss):  # the last step's doing, which no loss has shown yet
+            raise divergence("no longer finite", number, len(batches), learning_rate)
         history.epochs.append(Epoch(number, mean_loss, train_acc, test_acc, seconds, len(order) / seconds, test_loss))
     return history
 
@@ -128,32 +129,12 @@ def reversal_strength(progress: float) -> float:
     return 2 / (1 + math.exp(-10 * progress)) - 1
 
 
-def proxy_a_distance(source_codes: np.ndarray, target_codes: np.ndarray, seed: int = 0) -> float:
-    """Return how well a linear classifier tells two domains apart: 2 (1 − 2 error), by cross-validation.
-
-    0 means not at all, 2 without an error (Ben-David et al. 2007, *Analysis of representations for domain adaptation*).
-
-    Parameters
-    ----------
-    source_codes, target_codes : ndarray, shape (N, channels) and (M, channels)
-        From `extract_codes`.
-    """
-    codes = np.concatenate([source_codes, target_codes])
-    domains = np.repeat([0, 1], [len(source_codes), len(target_codes)])
-    folds = StratifiedKFold(5, shuffle=True, random_state=seed)
-    classifier = linear_head("svm", seed=seed)
-    accuracy = cross_val_score(classifier, codes, domains, scoring="balanced_accuracy", cv=folds).mean()
-    return float(2 * (2 * accuracy - 1))
-
-
 def _check_domains(labelled: ImageFolder, unlabelled: ImageFolder, test: ImageFolder) -> None:
     if labelled.synsets != test.synsets:
         raise ImageFolderError(
             f"The source has the classes {', '.join(labelled.synsets)}, but the target is tested on "
             f"{', '.join(test.synsets)}; they must be the same."
         )
-    if not (len(labelled) and len(unlabelled)):
-        raise ImageFolderError(f"Of source and target, {len(labelled)} and {len(unlabelled)} images are given.")
     if common := {path for path, _ in labelled.items} & {path for path, _ in unlabelled.items}:
         raise ImageFolderError(f"{min(common)} is in the source and in the target; two domains are needed.")
 

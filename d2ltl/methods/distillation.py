@@ -14,7 +14,7 @@ import mxnet as mx
 from mxnet import autograd, gluon
 from mxnet.gluon.data.vision import ImageFolderDataset
 
-from d2ltl.data import load_images
+from d2ltl.data import as_pair
 from d2ltl.errors import SettingsError
 from d2ltl.evaluation import accuracy_of, check_devices, outputs_of, predict, set_up
 from d2ltl.history import History
@@ -40,6 +40,7 @@ class DistillationLoss:
         self.teacher = teacher
         self.temperature = temperature
         self.alpha = alpha
+        self.settings = {"temperature": temperature, "alpha": alpha}  # which a checkpoint keeps
         self._cross_entropy = gluon.loss.SoftmaxCrossEntropyLoss()
         self._answers: dict[mx.Context, Any] = {}  # the teacher's outputs, by device
 
@@ -103,7 +104,7 @@ def distill(
         raise SettingsError(f"temperature is {temperature}; it must be above 0 and finite.")
     if not 0 <= alpha <= 1:
         raise SettingsError(f"alpha is {alpha}; it is the teacher's share of the loss, from 0 to 1.")
-    pair = load_images(data) if isinstance(data, (str, os.PathLike)) else data
+    pair = as_pair(data)
     check_input(teacher, size, len(pair[0].synsets))
     set_up(teacher, check_devices(options.get("devices")))
     loss = DistillationLoss(teacher, temperature, alpha)

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Union
+from typing import Any
 
 import numpy as np
 from mxnet import autograd, gluon
 from tqdm.auto import tqdm
 
 from d2ltl import loading, runtime
-from d2ltl.data import ImageFolder, load_images, to_mx
+from d2ltl.data import ImageFolder, Pair, as_pair
+from d2ltl.decoding import PathLike, to_mx
 from d2ltl.errors import ImageFolderError, SettingsError
-from d2ltl.evaluation import set_up
+from d2ltl.evaluation import outputs_of, set_up
 from d2ltl.nets import check_input, finetune_net
 from d2ltl.train import WEIGHT_DECAY, check_learning_rate, check_num_epochs, divergence
-
-Pair = tuple[ImageFolder, ImageFolder]  # to train, to test
-Task = Union[str, "os.PathLike[str]", Pair]
 
 
 @dataclass(frozen=True)
@@ -47,7 +44,7 @@ def train_multitask(
     batch_size: int = 128,
     num_epochs: int = 5,
     *,
-    tasks: Mapping[str, Task],
+    tasks: Mapping[str, PathLike | Pair],
     weights: Mapping[str, float] | str = "equal",
     size: int = 224,
     seed: int = 0,
@@ -67,9 +64,9 @@ def train_multitask(
         For each task its images to train and to test, in the classes of that task: a folder, or a pair as
         `load_images` returns. An image may be part of several (``images.relabel(read_labels(images, "table"))``).
     weights : 'equal', 'uncertainty', or a mapping from str to float
-        Of the losses: all 1; learned; or fixed. A learned one is ``exp(-s)``, where ``s`` begins at 0 and minimises
-        ``loss * exp(-s) + s / 2`` together with the network (Kendall, Gal and Cipolla 2018, *Multi-task learning using
-        uncertainty to weigh losses*).
+        Of the losses: all 1; learned; or fixed, from 0. A learned one is ``exp(-s)``, where ``s`` begins at 0 and
+        minimises ``loss * exp(-s) + s / 2`` together with the network, ten times as fast as the features (Kendall, Gal
+        and Cipolla 2018, *Multi-task learning using uncertainty to weigh losses*).
 
     Raises
     ------
@@ -80,10 +77,12 @@ def train_multitask(
     """
     check_learning_rate(learning_rate)
     check_num_epochs(num_epochs)
-    pairs = {name: _pair(name, task) for name, task in tasks.items()}
+    pairs = {name: as_pair(task, f"Task {name}") for name, task in tasks.items()}
     fixed, log_variances = _fixed_weights(weights, list(pairs)), np.zeros(len(pairs))
     train_imgs, train_labels = _all_images([train for train, _ in pairs.values()])
     test_imgs, test_labels = _all_images([test for _, test in pairs.values()])
+    if common := {path for path, _ in train_imgs.items} & {path for path, _ in test_imgs.items}:
+        raise ImageFolderError(f"{min(common)} is to train one task, and to test another: they share what they learn.")
 
     runtime.reseed(seed)
     nets = {name: finetune_net(len(train.synsets), source) for name, (train, _) in pairs.items()}
@@ -105,8 +104,9 @@ def train_multitask(
             labels = train_labels[rows.asnumpy().astype(int)]
             task_weights = fixed * np.exp(-log_variances)
             with autograd.record():
-                codes = features(X.as_in_context(runtime.devices()[0]))
-                losses = [_mean_loss(net.output(codes), labels[:, i]) for i, net in enumerate(nets.values())]
+                codes = outputs_of(features, X.as_in_context(runtime.devices()[0]))
+                outputs = [outputs_of(net.output, codes) for net in nets.values()]
+                losses = [_mean_loss(each, labels[:, i]) for i, each in enumerate(outputs)]
                 total = sum(loss * weight for weight, loss in zip(task_weights, losses))
             total.backward()
             trainer.step(1)
@@ -122,15 +122,6 @@ def train_multitask(
     return result
 
 
-def _pair(name: str, task: Task) -> Pair:
-    train, test = load_images(task) if isinstance(task, (str, os.PathLike)) else task
-    if train.synsets != test.synsets:
-        raise ImageFolderError(
-            f"Task {name} has the classes {', '.join(train.synsets)} to train, but {', '.join(test.synsets)} to test."
-        )
-    return train, test
-
-
 def _fixed_weights(weights: Mapping[str, float] | str, names: Sequence[str]) -> np.ndarray:
     """Return the weight that each task's loss starts with."""
     if not names:
@@ -139,7 +130,10 @@ def _fixed_weights(weights: Mapping[str, float] | str, names: Sequence[str]) -> 
         return np.ones(len(names))
     if isinstance(weights, str) or set(weights) != set(names):
         raise SettingsError(f"weights is {weights}; it is 'equal', 'uncertainty', or a number for {', '.join(names)}.")
-    return np.array([weights[name] for name in names])
+    values = np.array([weights[name] for name in names])
+    if not (np.isfinite(values) & (values >= 0)).all():
+        raise SettingsError(f"weights is {weights}; a weight is a finite number from 0.")
+    return values
 
 
 def _all_images(parts: Sequence[ImageFolder]) -> tuple[ImageFolder, np.ndarray]:
@@ -166,7 +160,8 @@ def _accuracies(nets: Mapping[str, gluon.HybridBlock], batches: Any, labels: np.
     """Return the accuracy of each task on the images that have a label of it."""
     features, predicted = next(iter(nets.values())).features, []
     for X, _ in batches:
-        codes = features(X.as_in_context(runtime.devices()[0]))
-        predicted.append(np.stack([net.output(codes).asnumpy().argmax(axis=1) for net in nets.values()], axis=1))
+        codes = outputs_of(features, X.as_in_context(runtime.devices()[0]))
+        outputs = [outputs_of(net.output, codes).asnumpy() for net in nets.values()]
+        predicted.append(np.stack([each.argmax(axis=1) for each in outputs], axis=1))
     right = np.concatenate(predicted) == labels
     return [float(right[known, i].mean()) for i, known in enumerate((labels >= 0).T)]

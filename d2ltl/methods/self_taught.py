@@ -7,28 +7,24 @@ feature learning*): K-means on whitened patches, which they found to do better t
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
-from PIL import Image
 from sklearn.cluster import MiniBatchKMeans
-from sklearn.model_selection import GridSearchCV
 
-from d2ltl.codes import linear_head
-from d2ltl.data import IMAGE_SUFFIXES, ImageFolder, load_images, read_image
-from d2ltl.errors import ImageFolderError, SettingsError
+from d2ltl.codes import accuracy_by_labels
+from d2ltl.data import Pair, as_pair
+from d2ltl.decoding import PathLike
+from d2ltl.errors import SettingsError
 from d2ltl.evaluation import Images
-from d2ltl.subsets import take
+from d2ltl.loading import read_pixels
 
 PATCHES = 20_000  # that features are learned from
 NOISE, RIDGE = 10 / 255**2, 0.1  # added to the variances of a patch and of the patches, as Coates et al. do
 BATCH = 32  # images that are described at once
-STRENGTHS = [1e-3, 1e-2, 1e-1, 1.0]  # of the classifier; cross-validation within the labelled images chooses
 
 
 class SelfTaught(NamedTuple):
@@ -47,7 +43,7 @@ class SelfTaught(NamedTuple):
 
 def train_self_taught(
     unlabelled: Images,
-    data: str | os.PathLike[str] | tuple[ImageFolder, ImageFolder],
+    data: PathLike | Pair,
     per_class: Sequence[int] = (5, 10, 20),
     *,
     num_features: int = 200,
@@ -71,34 +67,15 @@ def train_self_taught(
     seed : int
         Of the features, and of the labelled images that are drawn.
     """
-    pair = load_images(data) if isinstance(data, (str, os.PathLike)) else data
+    pair = as_pair(data)
+
+    def pixels(images: Images) -> np.ndarray:
+        return read_pixels(images, size).reshape(-1, 3 * size**2)
+
+    by_pixels = accuracy_by_labels(pixels, pair, per_class, seed)
     features = learn_features(unlabelled, num_features, size=size, patch=patch, seed=seed)
-    ways: dict[str, Callable[[Images], np.ndarray]] = {
-        "pixels": lambda images: read_pixels(images, size).reshape(-1, 3 * size**2),
-        "features": features,
-    }
-    return SelfTaught(features, {name: accuracy_by_labels(way, pair, per_class, seed) for name, way in ways.items()})
-
-
-def accuracy_by_labels(
-    describe: Callable[[Images], np.ndarray],
-    data: tuple[ImageFolder, ImageFolder],
-    per_class: Sequence[int],
-    seed: int = 0,
-) -> list[float]:
-    """Return the test accuracy of a softmax classifier for each number of labelled images of a class.
-
-    `describe` makes features (N, …) of images: `learn_features`'s, CNN codes, whatever there is. How strongly the
-    classifier is regularised is decided by cross-validation within the labelled images.
-    """
-    if min(per_class) < 2:
-        raise SettingsError(f"per_class is {min(per_class)}; the classifier needs at least 2 labelled images of each.")
-    described, accuracies = describe(data[1]), []
-    for number in per_class:
-        labelled = take(data[0], number, seed)
-        search = GridSearchCV(linear_head("softmax"), {"logisticregression__C": STRENGTHS}, cv=min(5, number))
-        accuracies.append(float(search.fit(describe(labelled), labelled.labels).score(described, data[1].labels)))
-    return accuracies
+    by_features = accuracy_by_labels(features, pair, per_class, seed)
+    return SelfTaught(features, {"pixels": by_pixels, "features": by_features})
 
 
 def learn_features(
@@ -177,22 +154,3 @@ def _even(patches: np.ndarray) -> np.ndarray:
     """Return patches (n, values) of the same brightness and contrast."""
     centred = patches - patches.mean(axis=1, keepdims=True)
     return centred / np.sqrt(centred.var(axis=1, keepdims=True) + NOISE)
-
-
-def read_pixels(images: Images, size: int) -> np.ndarray:
-    """Return images resized to `size` × `size`: float32 between 0 and 1, shape (N, size, size, 3).
-
-    A path stands for all images in a folder and the folders in it; hidden files are passed over.
-    """
-    resized = [Image.fromarray(image).resize((size, size), Image.Resampling.BILINEAR) for image in _read(images)]
-    return np.stack([np.asarray(image) for image in resized]).astype(np.float32) / 255
-
-
-def _read(images: Images) -> Iterator[np.ndarray]:
-    if not isinstance(images, (str, os.PathLike)):
-        return (image.asnumpy() for image, _ in images)
-    found = (path for path in Path(images).rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
-    files = sorted(path for path in found if not path.name.startswith("."))
-    if not files:
-        raise ImageFolderError(f"{images} holds no image, nor do the folders in it. Give a folder of images.")
-    return map(read_image, files)

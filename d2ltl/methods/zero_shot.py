@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Union
+from typing import Any
 
 import numpy as np
 from mxnet import gluon
@@ -13,13 +12,12 @@ from sklearn.metrics import confusion_matrix
 from sklearn.preprocessing import StandardScaler
 
 from d2ltl.codes import extract_codes
-from d2ltl.data import ImageFolder, load_images
+from d2ltl.data import ImageFolder, Pair, as_pair, check_every_class
+from d2ltl.decoding import PathLike
 from d2ltl.errors import ImageFolderError, SettingsError
 from d2ltl.labels import read_labels
 
 CODES_RIDGE, ATTRIBUTES_RIDGE = 1.0, 0.001  # the paper's gamma, per image, and lambda
-
-Data = Union[str, "os.PathLike[str]", tuple[ImageFolder, ImageFolder]]
 
 
 @dataclass(frozen=True)
@@ -57,7 +55,12 @@ class ZeroShot:
 
 
 def recognise_unseen(
-    net: gluon.HybridBlock, *, data: Data, attributes: Sequence[str], unseen: Sequence[Sequence[str]], **options: Any
+    net: gluon.HybridBlock,
+    *,
+    data: PathLike | Pair,
+    attributes: Sequence[str],
+    unseen: Sequence[Sequence[str]],
+    **options: Any,
 ) -> list[ZeroShot]:
     """Leave classes out of training, and recognise them by their attributes.
 
@@ -82,11 +85,13 @@ def recognise_unseen(
     Raises
     ------
     ImageFolderError
-        If there are no such attributes, or none that tells the seen classes apart.
+        If there are no such attributes, or none that tells the seen classes apart, or a class has no image.
     SettingsError
         If a group does not leave two classes or more on both sides.
     """
-    train, test = load_images(data) if isinstance(data, (str, os.PathLike)) else data
+    train, test = as_pair(data)
+    check_every_class(train, "train")
+    check_every_class(test, "test")
     groups = [_labels_of(names, train.synsets) for names in unseen]
     values = _attribute_values(train, attributes)
     rows = np.stack([values[train.labels == label].mean(axis=0) for label in range(len(train.synsets))])
@@ -120,6 +125,8 @@ def _labels_of(names: Sequence[str], classes: Sequence[str]) -> list[int]:
         raise SettingsError(
             f"{len(set(names))} of {len(classes)} classes are to be left out; at least 2 must be, and 2 must stay."
         )
+    if len(set(names)) < len(names):
+        raise SettingsError(f"A class is to be left out twice: {', '.join(names)}.")
     return [classes.index(name) for name in names]
 
 
@@ -129,7 +136,7 @@ def _attribute_values(images: ImageFolder, attributes: Sequence[str]) -> np.ndar
         raise SettingsError("attributes is empty; name the columns of labels.csv that hold attributes.")
     columns = {name: read_labels(images, name) for name in attributes}
     for name, column in columns.items():
-        if strange := set(column) - {"0", "1"}:
+        if strange := {value or "" for value in column} - {"0", "1"}:
             raise ImageFolderError(f"{images.root}: {name} is {min(strange)!r} of an image; it must be 0 or 1.")
     return np.stack([column == "1" for column in columns.values()], axis=1)
 

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from d2ltl.command_line import run_command
+from d2ltl.errors import SettingsError
 from d2ltl.replacing import replacing
 from d2ltl.show import beyond_labels, beyond_training, chapter, first_experience, when_and_how
 
@@ -18,6 +19,8 @@ DEMONSTRATIONS = {
     **beyond_labels.DEMONSTRATIONS,
     **beyond_training.DEMONSTRATIONS,
 }
+
+FORMATS = ("png", "svg", "pdf", "jpg")
 
 
 def listing() -> str:
@@ -49,6 +52,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _show(name: str, seed: int, file: Path) -> None:
+    if seed < 0:
+        raise SettingsError(f"A seed is {seed}; seeds are 0 or more.")
+    if file.suffix[1:].lower() not in FORMATS or not file.parent.is_dir():
+        raise SettingsError(f"--out {file} must be a file in a folder that is there, ending in .{', .'.join(FORMATS)}.")
     print(f"{DEMONSTRATIONS[name].title} The figure will be in {file}", flush=True)
     start = time.perf_counter()
     shown = DEMONSTRATIONS[name].run(seed)

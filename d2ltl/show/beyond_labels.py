@@ -69,7 +69,7 @@ def another_domain(seed: int) -> Shown:
     from sklearn.decomposition import PCA
 
     import d2ltl
-    from d2ltl.methods.dann import proxy_a_distance, train_dann
+    from d2ltl.methods.dann import train_dann
 
     high, lower = _by_camera(high=True), _by_camera(high=False)
     figure = Figure(figsize=(7.5, 3.4), layout="constrained")
@@ -84,7 +84,7 @@ def another_domain(seed: int) -> Shown:
                 net, RATES["fine-tuned"], 2 * BATCH_SIZE, EPOCHS, source=high, target=lower, size=SIZE, seed=seed
             )
         codes = [d2ltl.extract_codes(net, part, size=SIZE) for part in (high[1], lower[1])]
-        distance = proxy_a_distance(codes[0], codes[1], seed)
+        distance = d2ltl.proxy_a_distance(codes[0], codes[1], seed)
         projection = PCA(2).fit(np.concatenate(codes))
         for domain, of_domain in zip(("high camera", "lower camera"), codes):
             ax.plot(*projection.transform(of_domain).T, ".", alpha=0.6, label=domain)

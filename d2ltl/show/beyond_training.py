@@ -44,7 +44,6 @@ def self_taught_clustering(seed: int) -> Shown:
 
     import d2ltl
     from d2ltl.methods.clustering import agreement, cluster_with_help
-    from d2ltl.methods.self_taught import read_pixels
     from d2ltl.subsets import take
 
     images, _ = in_classes_of("food", data_set())
@@ -55,7 +54,7 @@ def self_taught_clustering(seed: int) -> Shown:
         return codes[id(images)]
 
     ways = {
-        "pixels, K-means": _kmeans(read_pixels(few, 16).reshape(len(few), -1), seed),
+        "pixels, K-means": _kmeans(d2ltl.read_pixels(few, 16).reshape(len(few), -1), seed),
         "CNN codes, K-means": _kmeans(describe(few), seed),
         "codes, co-clustered alone": cluster_with_help(few, None, len(FOODS), describe=describe, seed=seed),
         f"… with {len(many)} other images": cluster_with_help(few, many, len(FOODS), describe=describe, seed=seed),

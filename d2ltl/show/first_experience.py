@@ -81,7 +81,7 @@ def confusion(seed: int) -> Shown:
     true, taken = np.unravel_index(wrong.argmax(), wrong.shape)
     names = data[1].synsets
     verdict = f"{accuracy:.3f} right. Most often, {names[true]} is taken for {names[taken]}: "
-    verdict += f"{matrix[true, taken]} of {matrix[true].sum()}."
+    verdict += f"{wrong[true, taken]} of {matrix[true].sum()}."
     return Shown(verdict, plot.plot_confusion({"last 3 layers": matrix}, names))
 
 
