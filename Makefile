@@ -14,7 +14,7 @@ compare: $(VENV)/core  ## fine-tune and train from scratch, side by side; make c
 	$(BIN)/python -m d2ltl.compare $(ARGS)
 
 test: $(VENV)/test  ## run the tests, two at a time; ARGS='-m "not slow"' leaves out the slow ones
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 bench: $(VENV)/core  ## measure against the book's code and PyTorch: half an hour; QUICK=1 five minutes, FULL=1 hours
 	$(BIN)/python -m benchmarks $(if $(QUICK),--quick) $(if $(FULL),--full) $(ARGS)
