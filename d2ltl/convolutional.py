@@ -53,7 +53,10 @@ def to_convolutional(net: HybridBlock, size: int = 224) -> nn.HybridSequential:
             convolutional.add(_sliding(layer, side) if slides else layer)
             side = shape[2:] or side
     if [shape[2:] for _, shape in output_shapes(convolutional, size)][-1] != (1, 1):
-        raise NetworkError(f"{net.name} does not make one output for each class of an image of {size} × {size} pixels.")
+        raise NetworkError(
+            f"{net.name} does not make one output for each class of an image of {size} × {size} pixels, or its last "
+            "pooling does not cover the map there; give the size that it was made for."
+        )
     return convolutional
 
 
@@ -108,9 +111,11 @@ def heat_map(net: HybridBlock, image: Any, label: int) -> np.ndarray:
     NetworkError
         If the image is too small for the network.
     SettingsError
-        If there is no such class.
+        If there is no such class, or the image is no uint8 array of that shape.
     """
     pixels = image.asnumpy() if hasattr(image, "asnumpy") else np.asarray(image)
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
+        raise SettingsError(f"The image is {pixels.dtype} {pixels.shape}; it must be uint8 (height, width, 3).")
     check_input(net, min(pixels.shape[:2]))
     X = Augmentation([])(to_mx(pixels)).as_in_context(_device(net)).expand_dims(0)
     outputs = outputs_of(net, X).asnumpy()[0]

@@ -99,5 +99,8 @@ def test_what_cannot_be_used_is_refused(source):
         d2ltl.heat_map(convolutional, np.zeros((40, 20, 3), np.uint8), 0)
     with pytest.raises(d2ltl.SettingsError, match="no class 5; .* 0 to 4"):
         d2ltl.heat_map(convolutional, np.zeros((64, 64, 3), np.uint8), 5)
+    for image in (np.zeros((64, 64), np.uint8), np.zeros((64, 64, 4), np.uint8), np.zeros((64, 64, 3), np.float32)):
+        with pytest.raises(d2ltl.SettingsError, match="must be uint8"):
+            d2ltl.heat_map(convolutional, image, 0)
     with pytest.raises(d2ltl.NetworkError, match="cannot run images of 96"):
         d2ltl.to_convolutional(random_net("squeezenet1.1", 224), 96)
