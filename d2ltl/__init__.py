@@ -17,6 +17,7 @@ __version__ = "0.1.0"
 _MODULE_OF = {
     "devices": "runtime",
     "load_images": "data",
+    "UnlabelledImages": "data",
     "read_pixels": "loading",
     "read_labels": "labels",
     "take": "subsets",

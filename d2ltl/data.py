@@ -128,7 +128,17 @@ class ImageFolder(ImageFolderDataset):
 
 
 class UnlabelledImages(ImageFolder):
-    """All images in a folder and in the folders in it, whatever these are called: without classes, labelled 0."""
+    """All images in a folder and in the folders in it, whatever these are called: without classes, labelled 0.
+
+    Parameters
+    ----------
+    root : path
+
+    Raises
+    ------
+    ImageFolderError
+        If there is no image.
+    """
 
     def _list_images(self, root: str) -> None:
         if not Path(root).is_dir():

@@ -52,7 +52,7 @@ def train_dann(
     source, target : path or pair of ImageFolder
         A folder, or the pair that `load_images` returns. Used are the training images of both, without the target's
         labels, and the test images of the target, which only measure; these have the source's classes. Images
-        without any class folders make a pair as well: ``(UnlabelledImages("photos"), test)``.
+        without any class folders make a pair as well: ``(d2ltl.UnlabelledImages("photos"), test)``.
 
     Returns
     -------
