@@ -2,7 +2,7 @@
 
 DATA is a folder with ``hotdog.zip``, photographs of hot dogs and of other food in the book's layout, and
 ``tiny-imagenet-mini.zip``, 200 classes of Tiny ImageNet. The source model is the one that comes with d2ltl. All four
-measurements take about a quarter of an hour on two cores; docs/on-photographs.md quotes them.
+measurements take about half an hour on two cores; docs/on-photographs.md quotes them.
 """
 
 from __future__ import annotations
