@@ -6,6 +6,7 @@ import d2ltl  # first: it prepares the process for MXNet
 
 import json
 import os
+import signal
 import zipfile
 from pathlib import Path
 
@@ -15,6 +16,10 @@ import pytest
 from PIL import Image
 
 from d2ltl.data import ImageFolder
+
+# A shell's background jobs ignore Ctrl-C, and the processes that tests start would. (Not by preexec_fn: with it Popen
+# forks, and MXNet, which stops its engine before a fork, may wait for ever.)
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

@@ -1,4 +1,3 @@
-import signal
 import subprocess
 import sys
 
@@ -58,7 +57,6 @@ def test_ctrl_c_counts_in_a_finaliser_too():
         capture_output=True,
         timeout=15,  # less than the sleep after it
         encoding="utf-8",
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     assert process.returncode == 130
     assert process.stderr == "\nStopped. Nothing was written.\n"
