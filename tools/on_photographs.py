@@ -18,10 +18,11 @@ from pathlib import Path
 import numpy as np
 from mxnet.gluon import HybridBlock
 
+from d2ltl.data import Pair
 from d2ltl.methods.dann import train_dann
 from d2ltl.methods.self_taught import learn_features
 from d2ltl.runtime import reseed
-from d2ltl.show.material import RATES, Pair, data_set, every, in_classes_of, source_model, train
+from d2ltl.show.material import RATES, data_set, every, in_classes_of, source_model, train
 from d2ltl.trials import quiet
 
 SEEDS = (0, 1)

@@ -12,8 +12,7 @@ from d2ltl.show.material import BATCH_SIZE, RATES, SIZE, data_set, every, in_cla
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from d2ltl.data import ImageFolder
-    from d2ltl.show.material import Pair
+    from d2ltl.data import ImageFolder, Pair
 
 TOPIC = "Beyond fine-tuning"
 EPOCHS = 3

@@ -13,8 +13,7 @@ from d2ltl.show.demonstration import Demonstration, Shown
 from d2ltl.show.material import RATES, SIZE, data_set, draw, every, line_chart, source_model, train
 
 if TYPE_CHECKING:
-    from d2ltl.data import ImageFolder
-    from d2ltl.show.material import Pair
+    from d2ltl.data import ImageFolder, Pair
 
 TOPIC = "Why transfer"
 EPOCHS = 2

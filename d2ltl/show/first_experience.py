@@ -12,7 +12,7 @@ from d2ltl.show.material import RATES, SIZE, data_set, every, in_classes_of, lin
 if TYPE_CHECKING:
     from mxnet.gluon import HybridBlock
 
-    from d2ltl.show.material import Pair
+    from d2ltl.data import Pair
 
 TOPIC = "A first experience"
 EPOCHS = 5

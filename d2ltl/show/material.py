@@ -11,10 +11,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from mxnet.gluon import HybridBlock
 
-    from d2ltl.data import ImageFolder
+    from d2ltl.data import ImageFolder, Pair
     from d2ltl.history import History
 
-Pair = tuple["ImageFolder", "ImageFolder"]  # to train, to test
 SIZE, BATCH_SIZE = 48, 16
 RATES = {"fine-tuned": BOOK.lr_finetune, "from scratch": BOOK.lr_scratch}
 
