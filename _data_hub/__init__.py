@@ -1,1 +1,1 @@
-"""How `data_hub` does what it promises; only `data_hub` itself is for users."""
+"""Implementation of `data_hub`. Users import `data_hub`, not this package."""

@@ -1,4 +1,4 @@
-"""Unpacking an archive that nobody vouches for."""
+"""Safe unpacking of untrusted archives."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from typing import IO, Callable, NamedTuple, Union, cast
 
 from _data_hub.errors import failures
 
-MAX_BYTES = 20 * 2**30  # what one archive may unpack to
+MAX_BYTES = 20 * 2**30  # size limit of the unpacked archive
 MAX_MEMBERS = 2_000_000
 CHUNK = 2**20
 
@@ -28,7 +28,16 @@ PathLike = Union[str, "os.PathLike[str]"]
 
 
 class Member(NamedTuple):
-    """`data` opens a file's bytes, `link` is where a link points, from the top; a folder has neither."""
+    """A member of an archive: a file, a link or a folder.
+
+    Attributes
+    ----------
+    name : str
+    data : callable, optional
+        Opens the content of a file.
+    link : str, optional
+        Target of a link, relative to the top of the archive.
+    """
 
     name: str
     data: Callable[[], IO[bytes] | None] | None = None
@@ -36,7 +45,10 @@ class Member(NamedTuple):
 
 
 def _members(archive: Path) -> Iterator[Member]:
-    """List an archive. Its first bytes decide what it is: a tar may well end with a zip."""
+    """Yield the members of an archive.
+
+    The first bytes decide the format, because `zipfile.is_zipfile` accepts a tar archive that ends with a zip archive.
+    """
     with archive.open("rb") as file:
         magic = file.read(4)
     if magic in (b"PK\3\4", b"PK\5\6"):
@@ -75,8 +87,8 @@ def _tar_members(path: Path) -> Iterator[Member]:
                 yield Member(info.name)
             else:
                 raise ValueError(f"{info.name!r} is a device or a pipe")
-        # tarfile takes a damaged header for the end, but the true end is a block of zeros; and a compressed
-        # file's checksum is looked at only by who reads as far as that.
+        # tarfile treats a damaged header as the end of the archive, but the real end is a block of zeros. The checksum
+        # of a compressed file is verified only if the file is read to its end.
         stream = cast("IO[bytes]", archive.fileobj)
         stream.seek(archive.offset)
         if stream.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
@@ -86,7 +98,7 @@ def _tar_members(path: Path) -> Iterator[Member]:
 
 
 def relative(name: str) -> PurePosixPath:
-    """Refuse a name that would lead out of a folder on any system."""
+    """Return a member's name as a path; raise ValueError if it leaves the folder on any operating system."""
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or "\\" in name or PureWindowsPath(name).drive:
         raise ValueError("the name leads out of the folder, here or on another system")
@@ -94,14 +106,14 @@ def relative(name: str) -> PurePosixPath:
 
 
 class Tree:
-    """A new folder to write members into: never out of it, over one another, or past the limit."""
+    """A new folder for the members of an archive. It rejects members that collide or exceed the size limit."""
 
     def __init__(self, root: Path) -> None:
         root.mkdir()
         self.root = root
-        self.files: dict[str, tuple[int, int]] = {}  # the size and the CRC-32 of each
+        self.files: dict[str, tuple[int, int]] = {}  # size and CRC-32 by name
         self._bytes = 0
-        self._taken = {".": "./"}  # each name by what all its spellings fold to; a folder's ends in /
+        self._taken = {".": "./"}  # names by their case-folded, normalised form; names of folders end with /
 
     def add_folder(self, path: PurePosixPath) -> None:
         for folder in (*reversed(path.parents), path):
@@ -123,7 +135,13 @@ class Tree:
         self.files[str(path)] = self._bytes - start, crc
 
     def _take(self, path: PurePosixPath, name: str) -> bool:
-        """Take a name, if it is new; refuse one that is another's on some file system (macOS, Windows)."""
+        """Register a name and return whether it is new.
+
+        Raises
+        ------
+        ValueError
+            If a file system that ignores case or Unicode normalisation (macOS, Windows) would confuse two names.
+        """
         folded = unicodedata.normalize("NFD", unicodedata.normalize("NFD", str(path)).casefold())
         new = folded not in self._taken
         if self._taken.setdefault(folded, name) != name:
@@ -132,7 +150,7 @@ class Tree:
 
 
 def unpack(archive: Path, root: Path) -> dict[str, tuple[int, int]]:
-    """Unpack an archive into the new folder `root`; return the size and CRC-32 of each file by its name."""
+    """Unpack an archive to the new folder `root`, and return the size and the CRC-32 of each file by its name."""
     from tqdm.auto import tqdm
 
     links = []
@@ -150,7 +168,7 @@ def unpack(archive: Path, root: Path) -> dict[str, tuple[int, int]]:
                 else:
                     with cast("IO[bytes]", member.data()) as data:
                         tree.add_file(path, data)
-        for path, link in links:  # a link becomes a copy of its file, so that none ever stands in the folder
+        for path, link in links:  # links are replaced by copies of their files, so no link can leave the folder
             with failures(f"{archive}: {str(path)!r}"):
                 if (file := posixpath.normpath(link)) not in tree.files:
                     raise ValueError(f"is a link to {link!r}, which is no file of the archive")
@@ -163,8 +181,8 @@ def unpack(archive: Path, root: Path) -> dict[str, tuple[int, int]]:
 
 @contextlib.contextmanager
 def temporary_folder(path: Path) -> Iterator[Path]:
-    """Have a temporary folder, which outlives neither an exception nor Ctrl-C."""
-    shutil.rmtree(path, ignore_errors=True)  # left behind by a process that was killed
+    """Create a temporary folder and delete it at the end, also after an exception or Ctrl-C."""
+    shutil.rmtree(path, ignore_errors=True)  # a killed process may have left it behind
     try:
         path.mkdir(parents=True)
         yield path
@@ -173,28 +191,29 @@ def temporary_folder(path: Path) -> Iterator[Path]:
 
 
 def extract(filename: PathLike, folder: PathLike | None = None) -> str:
-    """Unpack a zip or a tar (plain, .gz, .xz, .bz2); in a new folder, nobody ever sees half of it.
+    """Unpack a zip or tar archive (plain, .gz, .xz or .bz2). A new folder appears with all its contents at once.
 
-    Files that are in the place already stay there if they are the same, byte by byte; different ones are an
-    error. A link becomes a copy of the file that it points at.
+    Existing files are kept if they are identical to the unpacked ones. A link is replaced by a copy of the file that it
+    points to.
 
     Parameters
     ----------
     filename : path
-        The archive. What it is its content decides, not its name.
+        Path of the archive. The format is detected from its content, not from its name.
     folder : path, optional
-        Where to unpack to; by default into the folder that the archive is in, as the book does.
+        Folder to unpack to; by default the folder of the archive, as in the book.
 
     Returns
     -------
     str
-        The folder.
+        Path of the folder to which the archive was unpacked.
 
     Raises
     ------
     DataHubError
-        If the archive is damaged or protected by a password, or unpacks to more than `MAX_BYTES`. If a member
-        is a device, leads out of the folder, or has a name that a file system may take for another member's.
+        If the archive is damaged, protected by a password, or larger than 20 GiB when unpacked. If a member is a
+        device, leaves the folder, or has the same name as another member on some file system. If a file exists with
+        different content.
     """
     archive = Path(filename)
     target = archive.parent if folder is None else Path(folder)
@@ -206,7 +225,7 @@ def extract(filename: PathLike, folder: PathLike | None = None) -> str:
 
 
 def _move(unpacked: Path, target: Path, names: Iterable[str]) -> None:
-    """Move what was unpacked to its place, all of it or nothing."""
+    """Move the unpacked files to the target folder; move nothing if a different file exists there."""
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
         unpacked.rename(target)

@@ -1,4 +1,4 @@
-"""The cache: the place of each file, its lock, and the folder that it is unpacked to."""
+"""The cache: paths and locks of files, and folders of unpacked archives."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from urllib.parse import unquote, urlsplit
 from _data_hub.archives import relative, temporary_folder, unpack
 from _data_hub.errors import DataHubError, failures
 
-LOCK_TIMEOUT = 3600.0  # seconds to wait for another process that fetches or unpacks the same file
+LOCK_TIMEOUT = 3600.0  # seconds to wait for another process that downloads or unpacks the same file
 ARCHIVE = re.compile(r"\.(zip|tgz|txz|tbz2|tar(\.(gz|xz|bz2))?)$", re.IGNORECASE)
 KEY = re.compile("(url-)?[0-9a-f]{40}")
 MANIFEST = "unpacked.json"
-LITTER = (".", "Thumbs.db")  # how the names begin that desktops leave behind
+LITTER = (".", "Thumbs.db")  # prefixes of files that file managers create
 
 logger = logging.getLogger("data_hub")
 
 
 class Item(NamedTuple):
-    """A file: its address, its SHA1 (if it is known) and its own name."""
+    """A file of the hub: its address, its SHA1 (None if unknown) and its file name."""
 
     url: str
     sha1: str | None
@@ -36,7 +36,7 @@ class Item(NamedTuple):
 
     @property
     def home(self) -> Path:
-        """The folder of the cache that is this file's own."""
+        """Folder of this file in the cache."""
         return cache_dir() / (self.sha1 or "url-" + hashlib.sha1(self.url.encode()).hexdigest())
 
     @property
@@ -45,7 +45,7 @@ class Item(NamedTuple):
 
 
 def cache_dir() -> Path:
-    """Folder of all that was fetched: `$D2LTL_DATA`, else `d2ltl` in the user's cache folder."""
+    """Return the cache folder: `$D2LTL_DATA`, or by default `d2ltl` in the user's cache folder."""
     import pooch
 
     return Path(os.environ.get("D2LTL_DATA") or pooch.os_cache("d2ltl")).expanduser().absolute()
@@ -69,7 +69,10 @@ def make_item(what: str, url: str, sha1: str | None) -> Item:
 
 @contextlib.contextmanager
 def workplace(home: Path, why: str) -> Iterator[Path]:
-    """Hold the lock of a folder of the cache (the system frees it with the process); have a temporary one."""
+    """Lock a folder of the cache, and yield a temporary folder inside it.
+
+    The operating system releases the lock if the process is killed. Errors begin with `why`.
+    """
     from filelock import FileLock, Timeout
 
     lock = FileLock(f"{home}.lock")
@@ -88,7 +91,7 @@ def workplace(home: Path, why: str) -> Iterator[Path]:
 
 
 def fault_of(path: Path, sha1: str | None) -> str:
-    """Say why a file must not be used; nothing if it may."""
+    """Return the reason why a file must not be used, or an empty string if it is valid."""
     import pooch
 
     with failures(os.fspath(path)):
@@ -103,10 +106,10 @@ def fault_of(path: Path, sha1: str | None) -> str:
 
 
 def unpacked_folder(home: Path, fetch: Callable[[Path], Path]) -> Path:
-    """Have the unpacked folder of `home` whole; `fetch` brings the archive, if it is needed."""
+    """Return the unpacked folder in `home`; if it is missing or damaged, call `fetch` and unpack the archive."""
     if damage := damage_of(home):
         with workplace(home, damage[0]) as temporary:
-            if damage_of(home):  # else another process unpacked it while this one waited for the lock
+            if damage_of(home):  # another process may have unpacked it while this one waited for the lock
                 files = unpack(fetch(temporary), temporary / "unpacked")
                 shutil.rmtree(home / "unpacked", ignore_errors=True)
                 (home / MANIFEST).write_text(json.dumps(files), encoding="utf-8")
@@ -115,7 +118,7 @@ def unpacked_folder(home: Path, fetch: Callable[[Path], Path]) -> Path:
 
 
 def manifest(home: Path) -> dict[str, tuple[int, int]]:
-    """Read size and CRC-32 of each unpacked file by its name; nothing if that was never, or not wholly, written."""
+    """Return the size and CRC-32 of each unpacked file by its name; an empty dict if there is no valid manifest."""
     with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):
         files = json.loads((home / MANIFEST).read_text(encoding="utf-8"))
         return {name: (size, crc) for name, (size, crc) in files.items()}
@@ -123,7 +126,7 @@ def manifest(home: Path) -> dict[str, tuple[int, int]]:
 
 
 def damage_of(home: Path) -> list[str]:
-    """List what is wrong with the unpacked folder as far as sizes tell; reading it all would be slow."""
+    """Return the problems of the unpacked folder that file sizes reveal; the files are not read, which is fast."""
 
     def is_right(file: Path, size: int) -> bool:
         with contextlib.suppress(OSError):
@@ -147,10 +150,10 @@ def content_folder(unpacked: Path, file: str, folder: str | None) -> str:
 
 
 def problems_of(home: Path) -> Iterator[str]:
-    """List what is wrong with a folder of the cache."""
+    """Yield all problems of a folder of the cache; this reads all files."""
     sha1 = None if home.name.startswith("url-") else home.name
     if not any(home.iterdir()):
-        yield f"{home} is empty"  # what a download that failed leaves
+        yield f"{home} is empty"  # a failed download leaves an empty folder
     for file in home.iterdir():
         is_ours = file.name != MANIFEST and not file.name.startswith(LITTER)
         if file.is_file() and is_ours and (fault := fault_of(file, sha1)):

@@ -1,4 +1,4 @@
-"""The errors of the hub, and the one place that makes them of what fails below."""
+"""The exceptions of the data hub, and the conversion of other exceptions to them."""
 
 from __future__ import annotations
 
@@ -11,19 +11,18 @@ from collections.abc import Iterator
 
 
 class D2LTLError(Exception):
-    """Base of all errors that this library raises; the text says what was wrong and what to do."""
+    """Base class of all errors of this library. The message says what is wrong and what to do."""
 
 
 class DataHubError(D2LTLError):
-    """A data set cannot be had, is not what it should be, or must not be unpacked."""
+    """Raised if a data set cannot be downloaded, has the wrong SHA1, or cannot be unpacked safely."""
 
 
 @contextlib.contextmanager
 def failures(what: str) -> Iterator[None]:
-    """Turn every failure from below into a DataHubError that says with `what` it happened.
+    """Convert the errors of the block to a `DataHubError` whose message begins with `what`.
 
-    No other place does. A ValueError of the hub (something was refused) takes the same way; the errors of
-    requests and filelock are OSErrors.
+    The hub itself raises ValueError for invalid input. The errors of requests and filelock are subclasses of OSError.
     """
     try:
         yield
@@ -38,6 +37,6 @@ def failures(what: str) -> Iterator[None]:
         lzma.LZMAError,
     ) as error:
         inner = error.args[0] if error.args else None
-        inner = getattr(inner, "reason", inner)  # requests wraps urllib3's error, which wraps its reason
+        inner = getattr(inner, "reason", inner)  # requests wraps an error of urllib3, which wraps the reason
         reason = str(inner if isinstance(inner, Exception) else error) or type(error).__name__
         raise DataHubError(f"{what}: {reason}") from error

@@ -1,4 +1,4 @@
-"""Bringing a file into the cache from the first source that has it."""
+"""Download of a file to the cache from the first source that has it."""
 
 from __future__ import annotations
 
@@ -15,17 +15,23 @@ from _data_hub.archives import CHUNK
 from _data_hub.cache import Item, fault_of
 from _data_hub.errors import DataHubError, failures
 
-SHIPPED = Path(__file__).parents[1] / "d2ltl" / "archives"
-TIMEOUT = 20.0  # seconds without a byte after which a server is given up
-RETRY_PAUSES = (0.5, 1.0, 2.0)  # seconds before each further attempt
+SHIPPED = Path(__file__).parent / "shipped"
+TIMEOUT = 20.0  # seconds to wait for data from a server
+RETRY_PAUSES = (0.5, 1.0, 2.0)  # seconds to wait before each retry
 
 logger = logging.getLogger("data_hub")
 
 
 def fetch(item: Item, temporary: Path) -> Path:
-    """Bring a file to its place in the cache from the first source that has it; the caller holds the lock."""
+    """Download a file to its place in the cache from the first source that has it. The caller holds the lock.
+
+    Raises
+    ------
+    DataHubError
+        If no source has a valid file.
+    """
     if not (fault := fault_of(item.path, item.sha1)):
-        return item.path  # another process fetched it while this one waited for the lock
+        return item.path  # another process downloaded it while this one waited for the lock
     if item.sha1 is None:
         logger.warning("%s: its content is not checked, because its SHA1 is not given", item.url)
     tried = [f"{item.path}: {fault}"]
@@ -45,7 +51,7 @@ def fetch(item: Item, temporary: Path) -> Path:
 
 
 def _sources(item: Item) -> list[str]:
-    """List the paths and addresses to try. Mirrors only where a SHA1 can decide whether they are right."""
+    """Return the paths and addresses to try. Mirrors are used only if a SHA1 can verify their files."""
     mirrors = [mirror.strip() for mirror in os.environ.get("D2LTL_MIRRORS", "").split(",") if mirror.strip()]
     if (SHIPPED / item.file).exists():
         mirrors.append(os.fspath(SHIPPED))
@@ -59,7 +65,7 @@ def _sources(item: Item) -> list[str]:
 
 
 def _copy(source: str, target: Path) -> None:
-    """Copy a path or an address to a file, in several attempts where that may help."""
+    """Copy a path or an address to a file; retry after temporary errors."""
     import requests
 
     for pause in (*RETRY_PAUSES, None):
@@ -73,7 +79,7 @@ def _copy(source: str, target: Path) -> None:
 
 
 def _may_pass(error: Any) -> bool:
-    """Tell what may be over in a second (a busy server, a broken connection) from what will not."""
+    """Return whether an error may be temporary, such as a busy server or a broken connection."""
     import requests
 
     if error.response is not None:
@@ -95,7 +101,7 @@ def _copy_once(source: str, target: Path) -> None:
 
         scheme, _, _ = source.lower().rpartition("://")
         if scheme in ("http", "https"):
-            # Identity: some servers call a .tar.gz gzip-encoded, and it would be decompressed on arrival.
+            # Without "identity", requests would decompress a .tar.gz from servers that declare it as gzip-encoded.
             get = pooch.HTTPDownloader(
                 chunk_size=2**16,
                 timeout=TIMEOUT,

@@ -1,1 +1,1 @@
-"""What is timed, against what, and the results: see README.md in this folder."""
+"""Benchmarks of the library against other implementations; README.md in this folder describes them."""

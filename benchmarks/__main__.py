@@ -1,4 +1,4 @@
-"""The command line: ``python -m benchmarks --help``, or ``make bench``."""
+"""Command line of the benchmarks: ``python -m benchmarks --help``, or ``make bench``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 from benchmarks import report
 from benchmarks.measuring import measure, works_of
 from benchmarks.peers import ENVIRONMENTS, OURS, packages, set_up
-from d2ltl.datasets import data_at_hand, find_data
+from d2ltl.datasets import default_data, find_data
 from d2ltl.runtime import versions
 
 
@@ -33,10 +33,10 @@ def parse() -> argparse.Namespace:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Measure, and write and print what was measured."""
+    """Run the benchmarks, and write and print the results."""
     for environment in ENVIRONMENTS:
         set_up(environment)
-    data = data_at_hand() if args.data == "auto" else args.data
+    data = default_data() if args.data == "auto" else args.data
     pair = d2ltl.load_images(find_data(data))
     results: dict[str, Any] = {
         "date": datetime.now().strftime("%Y-%m-%d %H:%M"),
@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> None:
     file.parent.mkdir(exist_ok=True)
     for record in measure(works_of(args.quick, args.full), pair):
         results["measurements"].append(record)
-        file.write_text(json.dumps(results, indent=1), encoding="utf-8")  # so far, should the run be stopped
+        file.write_text(json.dumps(results, indent=1), encoding="utf-8")  # an interrupted run keeps these
     report.plot(results["measurements"]).savefig(file.with_suffix(".png"), dpi=report.DPI)
     print(f"\n{report.text_of(results)}\nThese results are in {file}")
 

@@ -1,4 +1,4 @@
-"""The images that every peer gets: some of a data set, in the book's layout."""
+"""The images for all peers: a part of a data set, in the book's layout."""
 
 from __future__ import annotations
 
@@ -6,21 +6,22 @@ import itertools
 import os
 from pathlib import Path
 
-from d2ltl.data import ImageFolder
+from d2ltl.data.folders import ImageFolder
 
 
 def link_images(pair: tuple[ImageFolder, ImageFolder], counts: tuple[int, int], folder: Path) -> None:
-    """Fill a folder with links to images, in ``train/`` and ``test/`` and a folder for each class.
+    """Create a folder of symbolic links to images, with ``train/`` and ``test/`` and one folder per class.
 
-    The classes take turns. Where there are fewer images than asked for, they come again under other names.
+    The classes alternate. If there are not enough images, they are repeated under other names.
 
     Parameters
     ----------
     pair : pair of ImageFolder
-        To train and to test.
+        Training and test images.
     counts : pair of int
-        How many of each, at least one of every class; 0 stands for all.
+        Numbers of training and test images; 0 means all. At least one image of every class is linked.
     folder : Path
+        Folder to create the links in.
     """
     for name, images, count in zip(("train", "test"), pair, counts):
         wanted = max(count or len(images), len(images.synsets))
@@ -31,6 +32,6 @@ def link_images(pair: tuple[ImageFolder, ImageFolder], counts: tuple[int, int], 
 
 
 def _by_turns(images: ImageFolder) -> list[tuple[str, int]]:
-    """Return path and label of every image, the classes in turn."""
+    """Return path and label of every image, in alternating order of the classes."""
     classes = [[item for item in images.items if item[1] == label] for label in range(len(images.synsets))]
     return [item for turn in itertools.zip_longest(*classes) for item in turn if item]

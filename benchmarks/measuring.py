@@ -1,4 +1,4 @@
-"""Doing the works: every task in a process of its own, the peers in turn."""
+"""Running the works: every task in a separate process, the peers in turn."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from typing import Any
 from benchmarks.images import link_images
 from benchmarks.peers import PEERS, ROOT, python_of
 from benchmarks.works import ROUNDS, WORKS, Work
-from d2ltl.data import ImageFolder
+from d2ltl.data.folders import ImageFolder
 
-WEIGHTS = ROOT / "d2ltl/weights/resnet18_v2-tinyimagenet.params"
+WEIGHTS = ROOT / "d2ltl/models/weights/resnet18_v2-tinyimagenet.params"
 
 
 def works_of(quick: bool, full: bool) -> dict[str, Work]:
-    """Return the works of a run by name; a quick one does less of each, and once."""
+    """Return the works of a run by name. In a quick run, each work is smaller and is done once."""
     works = {name: work for name, work in WORKS.items() if full or not work.full}
     if not quick:
         return works
@@ -29,12 +29,12 @@ def works_of(quick: bool, full: bool) -> dict[str, Work]:
 
 
 def measure(works: dict[str, Work], pair: tuple[ImageFolder, ImageFolder]) -> Iterator[dict[str, Any]]:
-    """Do works on images, and give what each task measured, as it is done.
+    """Run the works on images, and yield the results of each task as soon as it is finished.
 
     Yields
     ------
     dict
-        ``round``, ``work``, ``peer``, and either the worker's results or ``error``.
+        ``round``, ``work``, ``peer``, and either the results of the worker or ``error``.
     """
     classes = len(pair[0].synsets)
     with tempfile.TemporaryDirectory() as temporary:
@@ -52,7 +52,7 @@ def measure(works: dict[str, Work], pair: tuple[ImageFolder, ImageFolder]) -> It
 
 
 def task_of(work: Work, peer: str, folder: Path, classes: int) -> dict[str, Any]:
-    """Return what a worker is told."""
+    """Return the task of a worker, as JSON values."""
     return {
         "do": work.do,
         **work.settings,
@@ -65,9 +65,9 @@ def task_of(work: Work, peer: str, folder: Path, classes: int) -> dict[str, Any]
 
 
 def run(peer: str, task: dict[str, Any]) -> dict[str, Any]:
-    """Have a peer's worker do a task, and return its results, or as ``error`` the end of what it complained."""
+    """Run a task in a peer's worker process, and return its results, or ``error`` with the last line on stderr."""
     module = f"benchmarks.workers.{PEERS[peer].worker}"
-    # importing d2ltl set this here; each peer is to choose its threads as it does by itself
+    # `import d2ltl` set this variable in this process; each peer must choose its number of threads itself
     environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
     command = [python_of(PEERS[peer].environment), "-m", module, json.dumps(task)]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)

@@ -1,4 +1,4 @@
-"""Who is measured, and the environment of each: one line to add a peer."""
+"""The peers, the implementations to measure, and their Python environments. A new peer needs one line."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ OURS = "d2ltl"
 ENVIRONMENTS = {
     "book": [
         ["mxnet==1.9.1", "numpy<2", "matplotlib", "ipython", "pandas", "setuptools<81; python_version >= '3.12'"],
-        ["--no-deps", "d2l==1.0.3"],  # its pins are of 2023; the lines above are what it imports
+        ["--no-deps", "d2l==1.0.3"],  # its pins date from 2023; the list above contains the packages that it imports
     ],
     "pytorch": [["torch==2.13.0", "torchvision==0.28.0", "pillow"]],
 }
-"""What pip installs, call by call. The environment `OURS` is the one that this program runs in."""
+"""Arguments of the calls of pip for each environment. `OURS` is the environment that this program runs in."""
 
 
 class Peer(NamedTuple):
-    """One way of doing the works.
+    """An implementation to measure.
 
     Attributes
     ----------
     environment : str
-        `OURS`, or one of `ENVIRONMENTS`.
+        `OURS`, or a key of `ENVIRONMENTS`.
     worker : str
-        The module of `benchmarks.workers` that does the work.
+        Module of `benchmarks.workers`.
     tuned, bfloat16 : bool
-        What that is told.
+        Options of the worker.
     """
 
     environment: str
@@ -51,12 +51,12 @@ PEERS = {
 
 
 def python_of(environment: str) -> Path:
-    """Return the interpreter of an environment."""
+    """Return the Python interpreter of an environment."""
     return Path(sys.executable) if environment == OURS else ROOT / ".venv-bench" / environment / "bin/python"
 
 
 def set_up(environment: str) -> None:
-    """Make an environment, unless it is there and was made as it is asked for now."""
+    """Create an environment, unless it exists with the same packages and Python version."""
     python = python_of(environment)
     stamp = python.parents[1] / "installed.json"
     wanted = json.dumps([sys.version, ENVIRONMENTS[environment]])

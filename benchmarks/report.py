@@ -1,4 +1,4 @@
-"""What was measured, as a table and a plot; and putting both into this folder's README."""
+"""Results of the benchmarks as tables and a plot, and their publication in this folder's README."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from benchmarks.works import ROWS, WORKS, Goal, Row
 HERE = Path(__file__).parent
 DPI = 110
 PICTURE = "![Images a second of each peer](results.png)"
-START, END = "<!-- results: start -->", "<!-- results: end -->"  # in README.md, what is between them is written here
+START, END = "<!-- results: start -->", "<!-- results: end -->"  # `publish` replaces the text between them in README.md
 
 Measurements = list[dict[str, Any]]
 
 
 def median_of(measurements: Measurements, work: str, peer: str, field: str) -> float:
-    """Return the median of a result over the rounds, NaN if one is missing: nothing was measured, or it failed."""
+    """Return the median of a result over the rounds; NaN if it was not measured or a round failed."""
     records = [record for record in measurements if (record["work"], record["peer"]) == (work, peer)]
     return float(np.median([record.get(field, math.nan) for record in records])) if records else math.nan
 
 
 def row_figures(row: Row, measurements: Measurements) -> dict[str, float]:
-    """Return the figure of each peer in a row."""
+    """Return the value of each peer in a row of the table."""
     figures = {peer: median_of(measurements, row.work, peer, row.field) for peer in PEERS}
     if row.limit:
         limits = {
@@ -40,22 +40,22 @@ def row_figures(row: Row, measurements: Measurements) -> dict[str, float]:
 
 
 def reached(row: Row, goal: Goal, measurements: Measurements) -> tuple[float, bool]:
-    """Return the figure, or its ratio to that of other peers, and whether the goal is met."""
+    """Return the value for a goal, or its ratio to the best of other peers, and whether the goal is met."""
     value = median_of(measurements, goal.work or row.work, goal.peer, row.field)
     others = [median_of(measurements, row.work, peer, row.field) for peer in goal.than]
-    unit = float(np.max(others)) if others else 1.0  # NaN if one of them is
+    unit = float(np.max(others)) if others else 1.0  # NaN if any of them is NaN
     bound = goal.factor * unit + goal.allowance
     return value / unit, value >= bound if goal.bound == "≥" else value <= bound
 
 
 def table(measurements: Measurements) -> str:
-    """Return the rows that were measured as a Markdown table."""
+    """Return the measured rows as a Markdown table."""
     rows = [[row.letter, row.title, row.unit, *_figure_texts(row, measurements)] for row in _measured(measurements)]
     return _markdown(["", "work", "unit", *PEERS], ["---"] * 3 + ["--:"] * len(PEERS), rows)
 
 
 def goals_table(measurements: Measurements) -> str:
-    """Return the goals of the rows that were measured, and what was reached, as a Markdown table."""
+    """Return the goals of the measured rows and their results as a Markdown table."""
     rows = []
     for row in _measured(measurements):
         for goal in row.goals:
@@ -89,7 +89,7 @@ def _goal_text(row: Row, goal: Goal) -> str:
 
 
 def _text(value: float, unit: str) -> str:
-    """Return a figure in three digits."""
+    """Return a number as text with three digits; a share as a percentage."""
     if math.isnan(value):
         return "–"
     if unit == "%":
@@ -98,7 +98,7 @@ def _text(value: float, unit: str) -> str:
 
 
 def text_of(results: dict[str, Any]) -> str:
-    """Return when, where and with what was measured, and the tables."""
+    """Return the report as text: date, data, machine, versions, tables and failures."""
     machine, environments = results["machine"], results["environments"]
     book, pytorch, ours = environments["book"], environments["pytorch"], environments["d2ltl"]
     rounds = max(record["round"] for record in results["measurements"])
@@ -116,7 +116,7 @@ def text_of(results: dict[str, Any]) -> str:
 
 
 def plot(measurements: Measurements) -> Figure:
-    """Return the images a second of every peer, one panel for each row that sets goals for them."""
+    """Return a figure of the images per second of every peer, with one panel for each such row with goals."""
     rows = [row for row in _measured(measurements) if row.unit == "images/s" and row.goals]
     rows = [row for row in rows if len(WORKS[row.work].peers) > 1]
     drawing = Figure(figsize=(4 * len(rows), 2.6), layout="constrained")
@@ -135,7 +135,7 @@ def plot(measurements: Measurements) -> Figure:
 
 
 def publish(file: Path) -> None:
-    """Make the results in a file those of the README."""
+    """Publish the results in a file: copy them to this folder, and update the plot and the README."""
     results = json.loads(file.read_text("utf-8"))
     shutil.copyfile(file, HERE / "results.json")
     plot(results["measurements"]).savefig(HERE / "results.png", dpi=DPI)
@@ -144,7 +144,7 @@ def publish(file: Path) -> None:
 
 
 def between_markers(readme: str, text: str) -> str:
-    """Return a README with a text in place of what was between its markers."""
+    """Return the README with the text between its markers replaced."""
     before, rest = readme.split(START)
     _, after = rest.split(END)
     return f"{before}{START}\n\n{text}\n{END}{after}"

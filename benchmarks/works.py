@@ -1,7 +1,7 @@
-"""What every peer does, and the rows of the table with their goals: a few lines to add a row.
+"""The works that peers do, and the rows of the table with their goals.
 
-Time: two cores on which the book's code trains 6 images/s at 224 × 224 need about 26 minutes: 11 for ``train224``, 6
-for ``train96``, 4 for ``evaluate224`` and 5 for the others. In a full run ``compare224`` takes two hours more.
+On two cores (the book's code trains 6 images/s at 224 × 224), a run takes about 26 minutes: 11 for ``train224``, 6 for
+``train96``, 4 for ``evaluate224`` and 5 for the others. In a full run, ``compare224`` takes two more hours.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from d2ltl.data import CACHE_BYTES
+from d2ltl.data.folders import CACHE_BYTES
 
 ROUNDS = 3
 CACHE_MB = CACHE_BYTES / 2**20
@@ -21,22 +21,22 @@ EVERYONE = (BOOK, PYTORCH, TUNED, TUNED_BF16, FLOAT32, BF16)
 
 @dataclass(frozen=True)
 class Work:
-    """What a worker does in one process.
+    """A piece of work that a worker does in one process.
 
     Attributes
     ----------
     do : str
-        The function of the worker.
+        Name of the worker's function.
     peers : tuple of str
-        Who does it, in turn.
+        Names of the peers that do the work.
     settings : dict
-        What the function is told; ``images``, if it needs some, how many to train and to test on (0: all there are).
+        Arguments of the function. ``images``, if present, are the numbers of training and of test images (0: all).
     quick : dict
-        The settings that differ in a quick run.
+        Settings that differ in a quick run.
     rounds : int
-        How often it is done.
+        Number of repetitions.
     full : bool
-        Whether it is left out unless all is asked for.
+        Whether the work is only part of a full run.
     """
 
     do: str
@@ -74,19 +74,21 @@ WORKS = {
 
 
 class Goal(NamedTuple):
-    """A bound of a figure: ``peer`` ``bound`` ``factor`` × ``than`` + ``allowance``.
+    """A goal: the value of ``peer`` is ``bound`` ``factor`` × ``than`` + ``allowance``.
 
     Attributes
     ----------
     peer : str
+        Peer whose value is compared.
     bound : {'≥', '≤'}
     factor : float
+        Factor of the best value of the peers in `than`, or the bound itself if `than` is empty.
     than : tuple of str
-        The peers whose best figure is multiplied; of none, `factor` is the bound itself.
+        Peers to compare with.
     allowance : float
-        In the unit of the row.
+        Term added to the bound, in the unit of the row.
     work : str
-        The peer's own work, where it is not the row's.
+        Work of `peer`, if it differs from the work of the row.
     """
 
     peer: str
@@ -98,17 +100,18 @@ class Goal(NamedTuple):
 
 
 class Row(NamedTuple):
-    """One row of the table.
+    """A row of the table.
 
     Attributes
     ----------
     letter, title, unit : str
-        ``'%'`` is the unit of shares.
+        Group, title and unit. Shares have the unit ``'%'``.
     work, field : str
-        Where the figures are from: the median of a worker's results.
+        Work and name of its result. The row shows the median over the rounds.
     goals : tuple of Goal
+        Goals for the values of the row.
     limit : str
-        A work by which the figures are divided, of the same precision.
+        Work whose result (with the same precision) divides the values; empty for no division.
     """
 
     letter: str
@@ -121,7 +124,7 @@ class Row(NamedTuple):
 
 
 def _growth_rows(batch: int) -> list[Row]:
-    """Return rows that compare each number of images with the smallest."""
+    """Return rows with goals that compare the larger numbers of images with the smallest."""
     first, *others = (f"growth{batch}-{images}" for images in SIZES)
     title = f"training at 64 × 64, batches of {batch}, {SIZES[0]} images"
     rate = tuple(Goal(FLOAT32, "≥", 0.95, (FLOAT32,), work=work) for work in others)

@@ -1,11 +1,11 @@
-"""The names that the chapter uses, so that its cells run as printed, on a CPU too.
+"""Replacement for the book's package d2l, so that the cells of the chapter run as printed, on a CPU too.
 
-In the book's cells replace ``from d2l import mxnet as d2l`` by ``from d2ltl import book as d2l``. With NumPy 1.24 or
-later that line must come before ``from mxnet import …``: it gives NumPy the alias without which MXNet cannot be
-imported. (The extra ``book`` installs an older NumPy, with which the order does not matter.)
+In the book's cells, replace ``from d2l import mxnet as d2l`` by ``from d2ltl import book as d2l``. With NumPy 1.24 or
+later, this line must come before ``from mxnet import …``, because it restores an alias in NumPy that MXNet needs. (The
+extra ``book`` installs an older NumPy, for which the order does not matter.)
 
-The functions behave as those of the book's own package (d2l 1.0.3), less its traps: a download is checked, a
-machine without a GPU works, and an epoch of less than five batches does not divide by zero.
+The functions behave like those of d2l 1.0.3, without three of its problems: downloads are checked, a machine without a
+GPU works, and an epoch with fewer than five batches does not divide by zero.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from mxnet.gluon.data import DataLoader
 from d2ltl.history import History
 from d2ltl.plot import show_images
 from d2ltl.runtime import devices as try_all_gpus
-from d2ltl.train import fit
+from d2ltl.training.fine_tuning import losses_by, train_on_batches
 from data_hub import DATA_HUB, DATA_URL, download, download_all, download_extract, extract
 
 __all__ = [
@@ -40,7 +40,7 @@ __all__ = [
 
 
 def try_gpu(i: int = 0) -> mx.Context:
-    """Return GPU `i`, or the CPU where there is none."""
+    """Return GPU `i`, or the CPU if that GPU does not exist."""
     return mx.gpu(i) if mx.context.num_gpus() > i else mx.cpu()
 
 
@@ -53,8 +53,21 @@ def train_ch13(
     num_epochs: int,
     devices: Sequence[mx.Context] | None = None,
 ) -> History:
-    """Train a network on several devices, and print the book's two summary lines (sections 13.1 and 13.2).
+    """Train a network on several devices, and print the book's two-line summary (sections 13.1 and 13.2).
 
-    The network's parameters must be on `devices` already (all GPUs, else the CPU, by default).
+    Parameters
+    ----------
+    net : HybridBlock
+        Network whose parameters are on `devices`.
+    train_iter, test_iter : DataLoader
+        Batches of training and test images.
+    loss : callable
+        Function from outputs (n, classes) and labels (n,) to losses (n,).
+    trainer : Trainer
+        Trainer of the parameters of `net`.
+    num_epochs : int
+    devices : sequence of Context, optional
+        By default all GPUs, or the CPU if there is no GPU.
     """
-    return fit(net, train_iter, test_iter, loss, trainer, num_epochs, devices or try_all_gpus())
+    losses_of = losses_by(net, loss)
+    return train_on_batches(net, losses_of, train_iter, test_iter, trainer, num_epochs, devices or try_all_gpus())

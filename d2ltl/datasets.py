@@ -1,8 +1,9 @@
-"""The data sets known by name: which of them is at hand, where it is, and the settings that suit it."""
+"""Data sets known by name: the default data set, their folders and their default settings."""
 
 from __future__ import annotations
 
 import logging
+import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,7 +16,16 @@ PHOTOGRAPHS, RENDERED, DIGITS = "hotdog", "hotdog-mini", "digits"
 
 
 class Defaults(NamedTuple):
-    """Settings of a comparison that were not given."""
+    """Default settings of a comparison on one data set.
+
+    Attributes
+    ----------
+    size : int
+        Height and width of the images that the network sees, in pixels.
+    batch_size, epochs : int
+    lr_finetune, lr_scratch : float
+        Learning rates of pretrained and of untrained networks.
+    """
 
     size: int
     batch_size: int
@@ -30,17 +40,20 @@ DEFAULTS = {
     RENDERED: Defaults(size=64, batch_size=32, epochs=10, lr_finetune=0.01, lr_scratch=0.1),
     DIGITS: Defaults(size=32, batch_size=32, epochs=10, lr_finetune=0.01, lr_scratch=0.1),
 }
-"""The settings of each data set; all others have the book's."""
+"""Default settings by data set. All other data sets use `BOOK`."""
 
 
 def defaults_of(data: str) -> Defaults:
-    """Return the settings that suit a data set."""
+    """Return the default settings of a data set, given its name; the book's for any other data."""
     return DEFAULTS.get(data, BOOK)
 
 
-def data_at_hand() -> str:
-    """Return what ``'auto'`` stands for on this machine: the book's photographs, or the rendered images shipped."""
-    if data_hub.is_at_hand(PHOTOGRAPHS):
+def default_data() -> str:
+    """Return the data set that ``'auto'`` stands for: ``'hotdog'`` if it is cached, else ``'hotdog-mini'``.
+
+    ``'hotdog'`` are the book's photographs. ``'hotdog-mini'`` are rendered images that come with the library.
+    """
+    if data_hub.is_cached(PHOTOGRAPHS):
         logger.info("data: %s, the book's photographs, which are on this machine", PHOTOGRAPHS)
         return PHOTOGRAPHS
     logger.info(
@@ -50,19 +63,35 @@ def data_at_hand() -> str:
     return RENDERED
 
 
-def find_data(data: str) -> str:
-    """Return the folder of a data set: of a name in the hub, which is downloaded, of an archive, or a folder itself.
+def is_rendered(folder: str) -> bool:
+    """Return whether a folder of images belongs to the rendered data set."""
+    return RENDERED in Path(folder).parts
+
+
+def title_of(data: str, rendered: bool) -> str:
+    """Return the title of a data set in a figure: the last part of its path, marked if the images are rendered."""
+    return Path(data).name + " (rendered images)" * rendered
+
+
+def find_data(data: str | os.PathLike[str]) -> str:
+    """Return the folder of a data set.
+
+    Parameters
+    ----------
+    data : str or path
+        A name of the data hub, an archive or a folder. A named data set is downloaded if it is not cached, and an
+        archive is unpacked.
 
     Raises
     ------
     DataHubError
-        If the archive cannot be had or unpacked.
+        If the archive cannot be downloaded or unpacked.
     ImageFolderError
-        If there is no such thing.
+        If `data` is none of these.
     """
     if data in data_hub.DATA_HUB:
-        return data_hub.download_extract(data)
+        return data_hub.download_extract(str(data))
     if not Path(data).exists():
         known = ", ".join(sorted(data_hub.DATA_HUB))
         raise ImageFolderError(f"{data} is not a folder, nor an archive, nor a name of the data hub ({known}).")
-    return data_hub.open_archive(data) if Path(data).is_file() else data
+    return data_hub.open_archive(data) if Path(data).is_file() else os.fspath(data)

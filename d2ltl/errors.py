@@ -1,4 +1,9 @@
-"""What can go wrong, by kind: every error names the file or value and says what to do."""
+"""The exceptions of the library. Every message names the file or the value, and says what to do."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
 
 from data_hub import D2LTLError
 
@@ -12,42 +17,54 @@ __all__ = [
     "NetworkError",
     "SettingsError",
     "WeightsError",
+    "explain_missing_mxnet",
 ]
 
 
 class ImageFolderError(D2LTLError):
-    """A folder of images that cannot be used, or an image in it that cannot be read."""
+    """Raised if a folder of images cannot be used, or an image cannot be read."""
 
 
 class WeightsError(D2LTLError):
-    """Pretrained weights that are missing, damaged, or those of another network."""
+    """Raised if pretrained weights are missing, damaged, or belong to another network."""
 
 
 class NetworkError(D2LTLError):
-    """A network that does not exist, or that cannot run on this input or array interface."""
+    """Raised if a network does not exist, or cannot run on this input or with this array interface."""
 
 
 class DeviceError(D2LTLError):
-    """A device that this machine does not have."""
+    """Raised if a device does not exist on this machine."""
 
 
 class SettingsError(D2LTLError):
-    """A value of an argument that makes no sense."""
+    """Raised if an argument has an invalid value."""
 
 
 class DivergenceError(D2LTLError):
-    """A training loss that is no longer a finite number."""
+    """Raised if the training loss becomes infinite or NaN."""
 
 
 class CheckpointError(D2LTLError):
-    """A checkpoint or output folder that belongs to other settings."""
+    """Raised if a checkpoint or an output folder is damaged, or was written with other settings."""
 
 
 class MissingMXNetError(D2LTLError, ModuleNotFoundError):
-    """MXNet is not installed."""
+    """Raised if MXNet is not installed."""
 
     def __init__(self) -> None:
         super().__init__(
             "d2ltl needs MXNet 1.9.1, which is not installed. Install it with: pip install mxnet==1.9.1 "
             "(the extra cpu), or mxnet-cu112==1.9.1 (the extra cu112) for NVIDIA GPUs and CUDA 11.2."
         )
+
+
+@contextlib.contextmanager
+def explain_missing_mxnet() -> Iterator[None]:
+    """Raise `MissingMXNetError` if the block fails to import mxnet."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name != "mxnet":
+            raise
+        raise MissingMXNetError from None

@@ -1,46 +1,62 @@
-"""History: what a training run recorded, as plain data."""
+"""The history of a training run: losses, accuracies and times of each epoch."""
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """One epoch of training.
+    """The measurements of one epoch.
 
     Attributes
     ----------
     epoch : int
-        Its number, from 1.
+        Number of the epoch, counted from 1.
     loss : float
-        Mean cross-entropy of the training images, as they were seen while training.
-    train_acc, test_acc : float
-        Accuracies between 0 and 1; the first as seen while training, the second after the epoch.
+        Mean training loss (by default the cross-entropy), accumulated during the training pass.
+    train_acc : float
+        Training accuracy between 0 and 1, accumulated during the training pass.
+    test_acc : float or None
+        Test accuracy between 0 and 1 after the epoch; None if the test images were not evaluated.
     seconds : float
-        Wall time of the training pass, loading included, evaluation not.
+        Wall time of the training pass. It includes loading the images and excludes evaluation.
     examples_per_s : float
-        Training images over `seconds`. (The book's timer leaves loading out.)
+        Number of training images divided by `seconds`. (The book's timer excludes loading.)
     test_loss : float or None
-        Mean cross-entropy of the test images after the epoch; None where it was not recorded.
+        Mean cross-entropy on the test images after the epoch; None if it was not recorded.
+    tasks : dict from str to dict from str to float
+        In multi-task training, the ``test_acc`` and the loss ``weight`` of each task; otherwise empty.
     """
 
     epoch: int
     loss: float
     train_acc: float
-    test_acc: float
+    test_acc: float | None
     seconds: float
     examples_per_s: float
     test_loss: float | None = None
+    tasks: dict[str, dict[str, float]] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the epoch as a dict of JSON values; `tasks` is omitted if it is empty."""
+        return {name: value for name, value in asdict(self).items() if value or name != "tasks"}
 
 
 @dataclass
 class History:
-    """The epochs of one training run, and the devices it ran on.
+    """The epochs of one training run and the devices that it used.
 
-    ``str(history)`` is the book's summary (section 13.2), ``history.curve('test_acc')`` a list to plot.
+    ``str(history)`` is the book's two-line summary (section 13.2). ``history.curve('test_acc')`` is a list of the test
+    accuracy by epoch.
+
+    Attributes
+    ----------
+    devices : list of str
+        Names of the devices, such as ``'cpu(0)'``.
+    epochs : list of Epoch
 
     Examples
     --------
@@ -49,7 +65,7 @@ class History:
     >>> print(history)
     loss 0.500, train acc 0.750, test acc 0.800
     50.0 examples/sec on [cpu(0)]
-    >>> History.from_json(history.to_json()) == history
+    >>> History.from_dict(history.to_dict()) == history
     True
     """
 
@@ -61,18 +77,18 @@ class History:
         return len(self.epochs)
 
     def curve(self, quantity: str) -> list[float]:
-        """Return one quantity (a field of `Epoch`) by epoch; NaN where it was not recorded."""
+        """Return one attribute of `Epoch` by epoch, for example ``'test_acc'``; NaN where it was not recorded."""
         values = [getattr(epoch, quantity) for epoch in self.epochs]
         return [math.nan if value is None else value for value in values]
 
     @property
     def seconds(self) -> float:
-        """Wall time of all training passes."""
+        """Wall time of all training passes, in seconds."""
         return sum(self.curve("seconds"))
 
     @property
     def examples_per_s(self) -> float:
-        """Training images over wall time, of the whole run."""
+        """Number of training images processed per second, over the whole run."""
         examples = sum(epoch.examples_per_s * epoch.seconds for epoch in self.epochs)
         return examples / self.seconds if self.epochs else 0.0
 
@@ -80,24 +96,23 @@ class History:
         """Return the book's two summary lines."""
         if not self.epochs:
             return "no epoch trained yet"
-        last = self.epochs[-1]
+        loss, train_acc, test_acc = (self.curve(name)[-1] for name in ("loss", "train_acc", "test_acc"))
         return (
-            f"loss {last.loss:.3f}, train acc {last.train_acc:.3f}, test acc {last.test_acc:.3f}\n"
+            f"loss {loss:.3f}, train acc {train_acc:.3f}, test acc {test_acc:.3f}\n"
             f"{self.examples_per_s:.1f} examples/sec on [{', '.join(self.devices)}]"
         )
 
-    def to_json(self) -> str:
-        """Return the history as a JSON text that `from_json` reads."""
-        return json.dumps(asdict(self))
+    def to_dict(self) -> dict[str, Any]:
+        """Return the history as a dict of JSON values, which `from_dict` reads."""
+        return {"devices": self.devices, "epochs": [epoch.to_dict() for epoch in self.epochs]}
 
     @classmethod
-    def from_json(cls, text: str) -> History:
-        """Return the history that `to_json` wrote.
+    def from_dict(cls, values: dict[str, Any]) -> History:
+        """Return the history that `to_dict` converted to a dict.
 
         Raises
         ------
-        ValueError, KeyError, TypeError
-            If `text` is not such a JSON text.
+        KeyError, TypeError
+            If `values` does not describe a history.
         """
-        values = json.loads(text)
-        return cls(values["devices"], [Epoch(**epoch) for epoch in values["epochs"]])
+        return cls(list(values["devices"]), [Epoch(**epoch) for epoch in values["epochs"]])

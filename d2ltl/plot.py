@@ -1,7 +1,11 @@
-"""Image grids, curves, confusion matrices. Knows arrays and `History`, never a network."""
+"""Figures: image grids, curves, bars, confusion matrices, heat maps.
+
+The functions take arrays and `History` objects, never networks.
+"""
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -12,23 +16,26 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from d2ltl.arrays import to_numpy
 from d2ltl.history import History
 
-MAX_CLASSES_WITH_COUNTS = 20  # more cells than these would hide the numbers in them
-MAX_CLASSES_WITH_ZEROS = 12  # a table of so many classes is mostly zeros, which only distract
+MAX_CLASSES_WITH_COUNTS = 20  # in larger confusion matrices the cells are too small for numbers
+MAX_CLASSES_WITH_ZEROS = 12  # larger confusion matrices are mostly zeros, which distract
 
 
 def show_images(
     imgs: Sequence[Any], num_rows: int, num_cols: int, titles: Sequence[str] | None = None, scale: float = 1.5
 ) -> np.ndarray:
-    """Show images in a grid, as the book does (first in section 13.2: 2 rows of 8, scale 1.4).
+    """Show images in a grid, like the book's function of the same name (section 13.2).
 
     Parameters
     ----------
     imgs : sequence of arrays
-        NumPy or MXNet arrays (height, width, 3) of uint8, or of float values between 0 and 1.
+        NumPy or MXNet arrays of shape (height, width, 3): uint8, or float between 0 and 1.
     num_rows, num_cols : int
+        Number of rows and columns of the grid.
     titles : sequence of str, optional
+        Titles of the images.
     scale : float
         Width and height of one image, in inches.
 
@@ -45,7 +52,7 @@ def _draw_images(axes: np.ndarray, imgs: Sequence[Any], titles: Sequence[str] | 
     for ax in axes:
         ax.axis("off")
     for i, (ax, img) in enumerate(zip(axes, imgs)):
-        ax.imshow(img.asnumpy() if hasattr(img, "asnumpy") else img)
+        ax.imshow(to_numpy(img))
         if titles:
             ax.set_title(titles[i], fontsize="small", parse_math=False)
 
@@ -53,7 +60,19 @@ def _draw_images(axes: np.ndarray, imgs: Sequence[Any], titles: Sequence[str] | 
 def plot_images(
     groups: Mapping[str, Sequence[tuple[np.ndarray, str]]], title: str = "", num_cols: int = 4, scale: float = 1.9
 ) -> Figure:
-    """Return a figure of images with titles, in one labelled grid of `num_cols` columns for each key."""
+    """Return a figure with one labelled grid of images for each key.
+
+    Parameters
+    ----------
+    groups : mapping from str to a sequence of (array, str)
+        The images of each grid, shape (height, width, 3), and their titles.
+    title : str
+        Title of the figure.
+    num_cols : int
+        Number of images in a row.
+    scale : float
+        Width and height of one image, in inches.
+    """
     num_rows = [max(1, -(-len(group) // num_cols)) for group in groups.values()]
     figure = Figure(figsize=(num_cols * scale, sum(num_rows) * (scale + 0.5)), layout="constrained")
     parts = figure.subfigures(len(groups), 1, height_ratios=num_rows, squeeze=False).flatten()
@@ -68,16 +87,18 @@ def plot_images(
 def plot_heat_maps(
     imgs: Sequence[np.ndarray], maps: Sequence[np.ndarray], size: int, titles: Sequence[str] = (), scale: float = 2.4
 ) -> Figure:
-    """Return a figure of images, and below each of them the same image under its map of probabilities.
+    """Return a figure of images in the first row, and in the second row the same images under their heat maps.
 
     Parameters
     ----------
-    imgs : sequence of uint8 arrays (height, width, 3)
-    maps : sequence of arrays
-        From `heat_map`.
+    imgs : sequence of ndarray of uint8, shape (height, width, 3)
+        The images that the maps were computed from.
+    maps : sequence of ndarray, shape (map height, map width)
+        Probabilities between 0 and 1 from `heat_map`.
     size : int
-        Side of the window that each value of a map is about, in pixels.
+        The `size` of `to_convolutional`: side of the image window that one value of a map describes, in pixels.
     titles : sequence of str
+        Titles of the images.
     scale : float
         Width and height of one image, in inches.
     """
@@ -95,22 +116,125 @@ def plot_heat_maps(
 
 
 def _span(pixels: int, values: int, size: int) -> tuple[float, float]:
-    """Return where a row of values begins and ends, each drawn about the centre of its window."""
+    """Return the pixel range of a row of values if each value is drawn at the centre of its window."""
     step = (pixels - size) / (values - 1) if values > 1 else size
     return (size - step) / 2, pixels - (size - step) / 2
 
 
+def plot_lines(
+    curves: Mapping[str, Mapping[Any, Any]],
+    xlabel: str,
+    ylabel: str = "test accuracy",
+    *,
+    log: bool = False,
+    title: str = "",
+    dashed: Sequence[str] = (),
+    chance: float | None = None,
+) -> Figure:
+    """Return a figure of curves.
+
+    Parameters
+    ----------
+    curves : mapping from str to a mapping from number to float or sequence of float
+        For each curve, the y value at each x. A sequence holds the values of several seeds: the figure shows their
+        mean and an error bar of one standard deviation.
+    xlabel, ylabel : str
+        Labels of the axes.
+    log : bool
+        Whether the x axis is logarithmic.
+    title : str
+        Title of the figure.
+    dashed : sequence of str
+        Names of the curves to draw dashed.
+    chance : float, optional
+        Accuracy of a classifier that always predicts the same class, drawn as a grey line.
+    """
+    figure = Figure(figsize=(6.5, 3.4), layout="constrained")
+    ax = figure.subplots()
+    for name, curve in curves.items():
+        values = [np.atleast_1d(value) for value in curve.values()]
+        spread = [value.std(ddof=1) if len(value) > 1 else 0 for value in values]
+        style = "--s" if name in dashed else "-o"
+        ax.errorbar(
+            [*curve], [value.mean() for value in values], spread, fmt=style, capsize=3 * any(spread), label=name
+        )
+    if chance is not None:
+        ax.axhline(chance, color="grey", linewidth=1, label="chance")
+    ax.set(xscale="log" if log else "linear", xlabel=xlabel, ylabel=ylabel, title=title)
+    places = [*next(iter(curves.values()))]
+    ax.set_xticks(places, [f"{place:g}" for place in places])
+    ax.minorticks_off()
+    ax.grid(alpha=0.3)
+    legend_beside(figure)
+    return figure
+
+
+def plot_bars(series: Mapping[str, Mapping[str, Any]], ylabel: str = "test accuracy", title: str = "",
+              chance: Mapping[str, float] | None = None) -> Figure:  # fmt: skip
+    """Return a figure of grouped vertical bars.
+
+    Parameters
+    ----------
+    series : mapping from str to a mapping from str to float or sequence of float
+        For each colour, the value of each group. A sequence holds the values of several seeds: the bar shows their
+        mean, and a dot shows each value.
+    ylabel, title : str
+        Label of the y axis and title of the figure.
+    chance : mapping from str to float, optional
+        For each group, the accuracy of a classifier that always predicts the same class, drawn as a dashed line.
+    """
+    groups = [*next(iter(series.values()))]
+    places, width = np.arange(len(groups)), 0.8 / len(series)
+    figure = Figure(figsize=(7, 3.4), layout="constrained")
+    ax = figure.subplots()
+    for i, (label, by_group) in enumerate(series.items()):
+        values = [np.atleast_1d(by_group[group]) for group in groups]
+        shifted = places + width * (i - (len(series) - 1) / 2)
+        ax.bar(shifted, [value.mean() for value in values], width=0.95 * width, alpha=0.7, label=label)
+        for place, value in zip(shifted, values):
+            if len(value) > 1:
+                ax.plot([place] * len(value), value, "k.", markersize=4)
+    if chance:
+        heights = [chance[group] for group in groups]
+        ax.hlines(heights, places - 0.4, places + 0.4, "black", "--", linewidth=1, label="chance")
+    ax.set_xticks(places, groups, fontsize="small")
+    ax.set(ylabel=ylabel, ylim=(0, 1), title=title)
+    legend_beside(figure)
+    return figure
+
+
+def legend_beside(figure: Figure, **options: Any) -> None:
+    """Add one legend to a figure, to the right of its panels.
+
+    A label that several panels share is shown once. `options` are passed to `Figure.legend`.
+    """
+    labelled: dict[str, Any] = {}
+    for ax in figure.axes:
+        for handle, label in zip(*ax.get_legend_handles_labels()):
+            labelled.setdefault(label, handle)
+    figure.legend([*labelled.values()], [*labelled], loc="outside right upper", fontsize="small", **options)
+
+
+def png(figure: Figure, dpi: int = 110) -> bytes:
+    """Return the PNG file of a figure as bytes."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=dpi)
+    return buffer.getvalue()
+
+
 def plot_curves(histories: Mapping[str, Sequence[History]], title: str = "") -> Figure:
-    """Return a figure of loss and accuracy by epoch: solid on the test images, dashed while training.
+    """Return a figure of loss and accuracy by epoch: test curves are solid, training curves are dashed.
 
     Parameters
     ----------
     histories : mapping from str to a sequence of History
-        The runs of each strategy, one per seed: their mean is drawn bold, each of them thin.
+        The runs of each strategy, one per seed. A bold line shows their mean, a thin line each run.
     title : str
+        Title of the figure.
     """
-    figure = Figure(figsize=(8, 3.4), layout="constrained")
+    figure = Figure(figsize=(9.5, 3.4), layout="constrained")
     _draw_curves(figure.subplots(1, 2), histories)
+    legend_beside(figure)
     figure.suptitle(title, fontsize="medium", parse_math=False)
     return figure
 
@@ -124,32 +248,33 @@ def _draw_curves(axes: Sequence[Axes], histories: Mapping[str, Sequence[History]
         for i, (name, runs) in enumerate(histories.items()):
             for images, quantity in quantities.items():
                 curves = [run.curve(quantity) for run in runs]
-                if not np.isnan(np.concatenate(curves)).all():  # recorded
+                if not np.isnan(np.concatenate(curves)).all():
                     _draw_curve(ax, curves, "-" if images == "test" else "--", f"C{i}", f"{name}, {images}")
         ax.set(xlabel="epoch", ylabel=label)
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         ax.grid(alpha=0.3)
-        ax.legend(fontsize="small")
 
 
 def _draw_curve(ax: Axes, runs: Sequence[Sequence[float]], style: str, color: str, label: str) -> None:
-    epochs = np.arange(1, min(map(len, runs)) + 1)
-    mean = np.mean([run[: len(epochs)] for run in runs], axis=0)
-    ax.plot(epochs, mean, style, marker="." if len(epochs) < 30 else "", color=color, label=label)
+    values = np.array([run[: min(map(len, runs))] for run in runs])
+    recorded = ~np.isnan(values).any(axis=0)
+    epochs, values = np.flatnonzero(recorded) + 1, values[:, recorded]
+    ax.plot(epochs, values.mean(axis=0), style, marker="." if len(epochs) < 30 else "", color=color, label=label)
     if len(runs) > 1:
-        for run in runs:
-            ax.plot(epochs, run[: len(epochs)], style, color=color, alpha=0.3, linewidth=0.8)
+        ax.plot(epochs, values.T, style, color=color, alpha=0.3, linewidth=0.8)
 
 
 def plot_confusion(matrices: Mapping[str, np.ndarray], classes: Sequence[str], title: str = "") -> Figure:
-    """Return a figure of confusion matrices side by side; colour is the share of the true class.
+    """Return a figure of confusion matrices side by side. Colours show the counts divided by their row sums.
 
     Parameters
     ----------
     matrices : mapping from str to ndarray of int, shape (classes, classes)
-        Row: the true class; column: the predicted one.
+        Confusion matrices. Rows are true classes, columns are predicted classes.
     classes : sequence of str
+        Names of the classes.
     title : str
+        Title of the figure.
     """
     side = 2.6 + 0.22 * len(classes)
     figure = Figure(figsize=(side * len(matrices), side), layout="constrained")
@@ -176,12 +301,12 @@ def _write_counts(ax: Axes, matrix: np.ndarray, shares: np.ndarray) -> None:
 
 
 def live_curves(num_epochs: int) -> list[Callable[[History], None]]:
-    """Return the callback that draws a run's curves as they grow in a notebook; none elsewhere."""
+    """Return a callback that draws the curves of a run after every epoch in a notebook; no callback elsewhere."""
     ipython: Any = sys.modules.get("IPython")
     if ipython is None or not hasattr(ipython.get_ipython(), "kernel"):
         return []
     figure, axes = plt.subplots(1, 2, figsize=(8, 3), layout="constrained")
-    plt.close(figure)  # shown by its handle alone
+    plt.close(figure)  # the notebook would show the figure a second time
     handle = ipython.display.display(figure, display_id=True)
 
     def draw(history: History) -> None:
@@ -189,6 +314,7 @@ def live_curves(num_epochs: int) -> list[Callable[[History], None]]:
             ax.cla()
             ax.set_xlim(0.8, num_epochs + 0.2)
         _draw_curves(axes, {"net": [history]})
+        axes[0].legend(fontsize="small", bbox_to_anchor=(0, 1), loc="lower left", ncols=2)  # above the panel
         handle.update(figure)
 
     return [draw]

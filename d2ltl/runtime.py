@@ -1,4 +1,4 @@
-"""What must happen before MXNet is loaded; devices; seeds."""
+"""Preparation of the process for MXNet, devices, random seeds, versions."""
 
 from __future__ import annotations
 
@@ -17,19 +17,21 @@ import psutil
 if TYPE_CHECKING:
     from mxnet import Context
 
-CGROUP = Path("/sys/fs/cgroup")  # where Linux says what a container may use
+__version__ = "0.1.0"
+
+CGROUP = Path("/sys/fs/cgroup")  # Linux lists the resource limits of a container here
 
 
 def prepare() -> None:
-    """Make this process fit for MXNet 1.9.1: give NumPy its old alias, and MXNet all processors.
+    """Prepare this process for MXNet 1.9.1: restore the alias ``numpy.bool`` and set the number of threads.
 
-    MXNet reads ``numpy.bool`` (gone since NumPy 1.24) when it is imported, and ``OMP_NUM_THREADS`` when its
-    library is loaded, never later. A value of ``OMP_NUM_THREADS`` set by the user stays.
+    MXNet uses ``numpy.bool``, which NumPy 1.24 removed, when it is imported. MXNet reads ``OMP_NUM_THREADS`` only
+    when its library is loaded; this function sets the variable to `usable_processors`, unless the user has set it.
 
     Warns
     -----
     RuntimeWarning
-        If MXNet is already loaded and runs on fewer threads than it could.
+        If MXNet is already loaded and runs on fewer threads than this process may use.
     """
     if "bool" not in vars(np):  # hasattr() would emit a FutureWarning
         np.bool = bool  # type: ignore[attr-defined, unused-ignore]
@@ -48,10 +50,10 @@ def prepare() -> None:
 
 
 def usable_processors() -> int:
-    """Return how many physical processors this process may use, at least 1.
+    """Return the number of physical cores that this process may use, at least 1.
 
-    Counted are the CPU affinity of the process and the CPU quota of its cgroup (containers). Two hardware
-    threads of one core count as one: MXNet's arithmetic does not gain from the second.
+    The number respects the CPU affinity of the process and the CPU quota of its cgroup (containers). Two hardware
+    threads of one core count as one, because MXNet does not compute faster with the second.
     """
     logical = psutil.cpu_count() or 1
     threads_per_core = logical / (psutil.cpu_count(logical=False) or logical)
@@ -66,7 +68,7 @@ def _allowed_cpus() -> int:
 
 
 def _cgroup_quota() -> float:
-    """Return the CPU quota of the container in processors, infinite when there is none (cgroup v2, then v1)."""
+    """Return the CPU quota of the container in processors (cgroup v2, then v1); infinity if there is no quota."""
     try:
         if (CGROUP / "cpu.max").exists():
             quota, period = (CGROUP / "cpu.max").read_text().split()
@@ -74,14 +76,15 @@ def _cgroup_quota() -> float:
             quota = (CGROUP / "cpu/cpu.cfs_quota_us").read_text()
             period = (CGROUP / "cpu/cpu.cfs_period_us").read_text()
         return float(quota) / float(period) if float(quota) > 0 else math.inf
-    except (OSError, ValueError):  # no cgroup, or "max"
+    except (OSError, ValueError):  # no cgroup, or the quota "max"
         return math.inf
 
 
 def devices() -> list[Context]:
-    """Return all GPUs, or ``[cpu(0)]`` where there is none.
+    """Return all GPUs, or ``[cpu(0)]`` if there is no GPU.
 
-    The book's ``try_all_gpus`` promises the same but returns an empty list without a GPU.
+    The documentation of the book's ``try_all_gpus`` promises the same, but that function returns an empty list
+    without a GPU.
     """
     import mxnet as mx
 
@@ -89,14 +92,16 @@ def devices() -> list[Context]:
 
 
 def reseed(seed: int, epoch: int = 0) -> None:
-    """Seed Python, NumPy and MXNet from (seed, epoch), so that a resumed run draws what an undisturbed one does.
+    """Seed the random generators of Python, NumPy and MXNet from the pair (seed, epoch).
+
+    A resumed run thus draws the same random numbers as an uninterrupted one.
 
     Parameters
     ----------
     seed : int
-        The seed of the run, 0 or more.
+        Seed of the run, 0 or more.
     epoch : int
-        0 for the initialisation of the network, then the number of the epoch.
+        Number of the epoch, from 1; 0 for the initialisation of the network.
     """
     import mxnet as mx
 
@@ -107,10 +112,8 @@ def reseed(seed: int, epoch: int = 0) -> None:
 
 
 def versions() -> dict[str, str]:
-    """Return what decides a measured figure besides the arguments: versions, processor, threads."""
+    """Return the environment of a measurement: package versions, platform, processor and number of threads."""
     import mxnet as mx
-
-    from d2ltl import __version__
 
     return {
         "d2ltl": __version__,
@@ -124,7 +127,7 @@ def versions() -> dict[str, str]:
 
 
 def _processor() -> str:
-    cpuinfo = Path("/proc/cpuinfo")  # Linux; platform.processor() is empty there
+    cpuinfo = Path("/proc/cpuinfo")  # on Linux, platform.processor() is empty
     lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return f"{usable_processors()} x {names[0] if names else platform.processor()}"

@@ -1,1 +1,1 @@
-"""What makes the data that the library ships. Nothing here is installed."""
+"""Scripts that create the data shipped with the library, and measurements for the documentation. Not installed."""

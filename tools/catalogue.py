@@ -1,6 +1,6 @@
-"""``python -m tools.catalogue``: run all that docs/catalogue.md lists, and write that page.
+"""``python -m tools.catalogue``: run all commands of docs/catalogue.md, and write that page.
 
-Ten minutes on two cores, mostly training.
+It takes ten minutes on two cores.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from d2ltl.show.__main__ import DEMONSTRATIONS
+from d2ltl.show.catalogue import DEMONSTRATIONS
 
 DOCS = Path(__file__).parents[1] / "docs"
 FIGURES = DOCS / "images" / "show"
-WIDTH, COLOURS, LINE = 900, 64, 90  # of a figure on the page, at most; characters of a line
+WIDTH, COLOURS, LINE = 900, 64, 90  # maximal width of a figure in pixels, its number of colours, characters per line
 HEAD = """\
 # What it can show
 
@@ -45,7 +45,7 @@ QUESTIONS = {
 
 
 class Entry(NamedTuple):
-    """One thing to show: its topic, its question, the command, and the file of the figure that the command saves."""
+    """An entry of the catalogue: topic, question, command, and the figure file that the command writes."""
 
     topic: str
     question: str
@@ -54,11 +54,17 @@ class Entry(NamedTuple):
 
     @property
     def picture(self) -> Path:
-        """Where the page has its figure."""
+        """Path of the figure in the documentation."""
         return FIGURES / self.figure.replace("/", "-")
 
     def run(self, folder: Path) -> str:
-        """Run the command in a folder, with this Python; return what it printed after its log, if all went well."""
+        """Run the command in a folder with this Python interpreter, and return its output after the log.
+
+        Raises
+        ------
+        CalledProcessError
+            If the command fails.
+        """
         _, *arguments = shlex.split(self.command)
         done = subprocess.run(
             [sys.executable, *arguments], cwd=folder, check=True, stdout=subprocess.PIPE, encoding="utf-8"
@@ -75,14 +81,14 @@ ENTRIES = [
 
 
 def section(entry: Entry, printed: str) -> str:
-    """Return the part of the page about one entry."""
+    """Return the section of the page about one entry."""
     printed = "\n".join(textwrap.fill(line, LINE) for line in printed.splitlines())
     figure = f"![{entry.question}]({entry.picture.relative_to(DOCS).as_posix()})"
     return f"### {entry.question}\n\n```sh\n{entry.command}\n```\n\n```text\n{printed}\n```\n\n{figure}\n"
 
 
 def main() -> None:
-    """Run every entry, then write the page and its figures."""
+    """Run all entries, then write the page and its figures."""
     with tempfile.TemporaryDirectory() as folder:
         printed = [run_timed(entry, Path(folder)) for entry in ENTRIES]
         shutil.rmtree(FIGURES, ignore_errors=True)
@@ -98,7 +104,7 @@ def main() -> None:
 
 
 def run_timed(entry: Entry, folder: Path) -> str:
-    """Run an entry, and log how long it took."""
+    """Run an entry, print its wall time, and return its output."""
     start = time.perf_counter()
     printed = entry.run(folder)
     print(f"{time.perf_counter() - start:3.0f} s  {entry.command}", flush=True)

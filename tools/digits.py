@@ -1,6 +1,6 @@
-"""``python -m tools.digits digits.zip``: scikit-learn's handwritten digits as images in the book's layout.
+"""``python -m tools.digits digits.zip``: write scikit-learn's handwritten digits as images in the book's layout.
 
-The 1,797 images of 8 × 8 grey values are those of `sklearn.datasets.load_digits`; the last fifth is to test.
+The 1,797 images of 8 × 8 grey values come from `sklearn.datasets.load_digits`. The last fifth are the test images.
 """
 
 import argparse
@@ -11,12 +11,12 @@ import numpy as np
 from PIL import Image
 from sklearn.datasets import load_digits
 
-DATE = (1980, 1, 1, 0, 0, 0)  # of every file, so that the archive is the same to the byte
-WHITE = 16  # the data's brightest value
+DATE = (1980, 1, 1, 0, 0, 0)  # date of every file, so that the archive is reproducible byte by byte
+WHITE = 16  # highest grey value in the data
 
 
 def write_archive(path: str) -> None:
-    """Write ``digits/{train,test}/{0…9}/NNNN.png``."""
+    """Write the zip archive with the files ``digits/{train,test}/{0…9}/NNNN.png``."""
     digits = load_digits()
     last_fifth = round(0.8 * len(digits.images))
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:

@@ -1,6 +1,6 @@
-"""``python -m tools.outside_opinion FOLDER``: what ImageNet's SqueezeNet makes of images of hot dogs and of other food.
+"""``python -m tools.outside_opinion FOLDER``: test how well an ImageNet model recognises the hot dogs of a data set.
 
-Needs the package ndf (the extra ``imagenet-offline``) and scikit-learn.
+The model is the SqueezeNet of the package ndf (extra ``imagenet-offline``).
 """
 
 # isort: off
@@ -12,13 +12,21 @@ import argparse
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
-from d2ltl.data import ImageFolder
+from d2ltl.data.folders import ImageFolder
 
-HOT_DOG = 934  # its index among ImageNet's classes
+HOT_DOG = 934  # index of the hot dog among the ImageNet classes
 
 
 def outside_opinion(folder: str) -> tuple[float, float]:
-    """Return the AUC of the class 934 for the first class of a folder, and its share with 934 among the top five."""
+    """Return two scores of ImageNet class 934 (hot dog) for the images of a folder.
+
+    Returns
+    -------
+    auc : float
+        Area under the ROC curve of the probability of class 934, with the folder's first class as positive class.
+    top5 : float
+        Share of the images of the first class with class 934 among the five most probable classes.
+    """
     images = ImageFolder(folder)
     probabilities, labels = d2ltl.predict(d2ltl.source_net("squeezenet1.1", "imagenet"), images)
     ranks = (probabilities > probabilities[:, HOT_DOG, None]).sum(axis=1)

@@ -1,14 +1,13 @@
-"""Train a source model from nothing: how the weights that come with the library were made.
+"""Train a source model from scratch. The weights that come with the library were trained by this script.
 
-``python -m tools.pretrain FOLDER OUT.params`` trains Gluon's resnet18_v2 on any folder of class folders, by the
-recipe below, and can be stopped and started again. MXNet 1.9.1 computes Nesterov's momentum with weight decay on
-several threads not quite the same each time, so two runs agree closely but not to the bit.
+``python -m tools.pretrain FOLDER OUT.params`` trains Gluon's resnet18_v2 on a folder with ``train/`` and ``val/`` of
+class folders. An interrupted run can be resumed with the same command. Two runs give slightly different weights,
+because MXNet 1.9.1 computes Nesterov momentum with weight decay on several threads in a varying order.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import sys
 from collections.abc import Sequence
@@ -25,38 +24,40 @@ from mxnet import gluon, init
 from mxnet.gluon.data.vision import transforms
 
 from d2ltl import runtime
-from d2ltl.checkpoint import Checkpoint
-from d2ltl.data import ImageFolder
-from d2ltl.evaluation import predict
-from d2ltl.loading import Augmentation, loader
-from d2ltl.replacing import replacing
-from d2ltl.train import fit
-from d2ltl.zoo import build_net, write_parameters
+from d2ltl.data.augmentation import Augmentation
+from d2ltl.data.batches import loader
+from d2ltl.data.folders import ImageFolder
+from d2ltl.files import write_json
+from d2ltl.models.parameters import write_parameters
+from d2ltl.models.sources import build_net
+from d2ltl.training.checkpoint import Checkpoint
+from d2ltl.training.evaluation import predict
+from d2ltl.training.fine_tuning import losses_by, train_on_batches
 
 
 class Phase(NamedTuple):
-    """Some epochs at one size."""
+    """A number of epochs with one image size, in pixels."""
 
     size: int
     epochs: int
 
 
-PHASES = (Phase(32, 10), Phase(48, 6), Phase(64, 14))  # progressive resizing (Howard 2018): small images train quickly
+PHASES = (Phase(32, 10), Phase(48, 6), Phase(64, 14))  # progressive resizing (Howard 2018)
 LEARNING_RATE = 0.25
-WARM_UP = 0.12  # share of all steps over which the learning rate rises to that; then it falls to 0 as a cosine
-WEIGHT_DECAY = 2e-4  # of weights only, not of gamma, beta and bias
-MOMENTUM = 0.9  # Nesterov's
-SMOOTHING = 0.1  # of the labels
+WARM_UP = 0.12  # share of the steps with linear warm-up to LEARNING_RATE; cosine decay to 0 follows
+WEIGHT_DECAY = 2e-4  # applied to weights, not to gamma, beta and bias
+MOMENTUM = 0.9  # Nesterov momentum
+SMOOTHING = 0.1  # label smoothing
 
 
 def augmentation(size: int) -> Augmentation:
-    """Return a random crop of 30 to 100 % of the area, flipped at random: milder than the book's, for small images."""
+    """Return the augmentation: a random crop of 30 to 100 % of the area (milder than the book's) and a random flip."""
     crop = transforms.RandomResizedCrop(size, scale=(0.3, 1.0), ratio=(3 / 4, 4 / 3))
     return Augmentation([crop, transforms.RandomFlipLeftRight()])
 
 
 def whole_image(size: int) -> Augmentation:
-    """Return the preparation of validation images: resized, nothing cut off."""
+    """Return the preparation of validation images, which are resized and not cropped."""
     return Augmentation([transforms.Resize(size)])
 
 
@@ -67,7 +68,10 @@ def smoothed_cross_entropy(output: Any, label: Any) -> Any:
 
 
 def new_net(name: str, classes: int) -> gluon.HybridBlock:
-    """Return an untrained network: He initialisation (2015), Xavier for the output, weight decay on weights only."""
+    """Return an untrained network with He initialisation (2015), Xavier initialisation for the output layer.
+
+    Weight decay applies to weights only.
+    """
     net = build_net(name, classes=classes)
     net.features.initialize(init.MSRAPrelu(slope=0))
     net.output.initialize(init.Xavier())
@@ -77,7 +81,7 @@ def new_net(name: str, classes: int) -> gluon.HybridBlock:
 
 
 def new_trainer(net: gluon.HybridBlock, num_steps: int) -> gluon.Trainer:
-    """Return stochastic gradient descent with momentum and the learning rate's whole course."""
+    """Return a trainer: stochastic gradient descent with Nesterov momentum, warm-up and cosine schedule."""
     schedule = mx.lr_scheduler.CosineScheduler(
         num_steps, base_lr=LEARNING_RATE, final_lr=0, warmup_steps=int(WARM_UP * num_steps)
     )
@@ -94,21 +98,28 @@ def pretrain(
     batch_size: int = 256,
     seed: int = 0,
 ) -> tuple[float, float]:
-    """Train a network and write its weights in half precision, with the names of the classes beside them.
+    """Train a network, and write its weights in half precision and the names of its classes.
 
     Parameters
     ----------
     data : str
-        A folder with ``train/`` and ``val/`` (or ``test/``) of class folders.
+        Folder with ``train/`` and ``val/`` (or ``test/``), each with one folder per class.
     out : Path
-        The ``.params`` file; ``.checkpoint`` beside it holds the state after the last epoch until the end.
-    name, phases, batch_size, seed
-        The network, and what it is trained with.
+        The ``.params`` file to write. The names of the classes are written to the ``.json`` file of the same name.
+        During the training, the ``.checkpoint`` file of the same name contains the state after the last epoch.
+    name : str
+        Name of the network in the model zoo.
+    phases : sequence of Phase
+        Numbers of epochs and image sizes, in order.
+    batch_size : int
+        Number of images per step.
+    seed : int
+        Seed of the run.
 
     Returns
     -------
     top1, top5 : float
-        Accuracies on the validation images, of the weights as written.
+        Top-1 and top-5 accuracy of the written weights on the validation images.
     """
     train_imgs, val_imgs = d2ltl.load_images(data)
     runtime.reseed(seed)
@@ -125,18 +136,17 @@ def pretrain(
         epochs += phase.epochs
         train_iter = loader(train_imgs, augmentation(phase.size), batch_size, shuffle=True)
         val_iter = loader(val_imgs, whole_image(phase.size), batch_size)
-        fit(net, train_iter, val_iter, smoothed_cross_entropy, trainer, epochs, d2ltl.devices(),
-            seed=seed, checkpoint=checkpoint)  # fmt: skip
+        train_on_batches(net, losses_by(net, smoothed_cross_entropy), train_iter, val_iter, trainer, epochs,
+                         d2ltl.devices(), seed=seed, checkpoint=checkpoint)  # fmt: skip
     net.cast("float16")
     write_parameters(net, out)
-    with replacing(out.with_suffix(".json")) as temporary:
-        temporary.write_text(json.dumps(train_imgs.synsets, indent=0, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_json(out.with_suffix(".json"), train_imgs.synsets)
     checkpoint.path.unlink()
     return top_accuracies(d2ltl.source_net(name, out), val_imgs, phases[-1].size)
 
 
 def top_accuracies(net: gluon.HybridBlock, images: ImageFolder, size: int) -> tuple[float, float]:
-    """Return how often the right class is the network's first choice, and how often among its first five."""
+    """Return the top-1 and the top-5 accuracy of a network on images."""
     net.hybridize()
     probabilities, labels = predict(net, images, size=size, test_augs=whole_image(size))
     ranks = (probabilities > probabilities[np.arange(len(labels)), labels][:, None]).sum(axis=1)

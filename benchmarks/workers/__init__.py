@@ -1,1 +1,1 @@
-"""One script for each peer: it does one task in a process of its own, in the environment of that peer."""
+"""Worker scripts of the peers. A script runs one task in a separate process, in the environment of the peer."""

@@ -1,4 +1,4 @@
-"""What is measured beside training: how long a start takes, and an archive's way to a folder."""
+"""Further measurements: start-up time, and the time to unpack an archive."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from benchmarks.workers.protocol import Results, seconds_of
 HELP = ["-m", "d2ltl.compare", "--help"]
 MXNET = ["-c", "import numpy; numpy.bool = bool; import mxnet"]
 D2LTL = ["-c", "import d2ltl; d2ltl.train_fine_tuning"]
-FILE_BYTES = 28_500  # as much as the book's photographs have on average
+FILE_BYTES = 28_500  # average size of the book's photographs
 
 
 def start_up(task: dict[str, Any]) -> Results:
-    """Measure in turn how long `--help` takes, and how much the library adds to importing MXNet; medians."""
+    """Measure the time of `--help`, and the time that the library adds to importing MXNet (medians)."""
     starts = [HELP, MXNET, D2LTL]
     seconds = [[seconds_of(partial(_python, arguments)) for arguments in starts] for _ in range(task["starts"])]
     help_s, mxnet_s, d2ltl_s = (statistics.median(of_one) for of_one in zip(*seconds))
@@ -36,13 +36,13 @@ def _python(arguments: list[str]) -> None:
 
 
 def unpack(task: dict[str, Any]) -> Results:
-    """Measure `data_hub.download_extract` of an archive on this disk, against ``sha1sum`` and ``unzip``."""
+    """Measure `data_hub.download_extract` of a local archive, and compare it with ``sha1sum`` and ``unzip``."""
     with tempfile.TemporaryDirectory() as folder:
         archive = Path(folder, "pictures.zip")
         _write_archive(archive, task["files"])
         data_hub.register("pictures", archive.as_uri(), hashlib.sha1(archive.read_bytes()).hexdigest())
         os.environ["D2LTL_DATA"] = os.path.join(folder, "cache")
-        os.sync()  # so that nothing else is still being written while it counts
+        os.sync()  # so that pending writes do not disturb the measurement
         by_commands = seconds_of(partial(_sha1sum_and_unzip, archive, os.path.join(folder, "by_commands")))
         os.sync()
         by_hub = seconds_of(partial(data_hub.download_extract, "pictures"))

@@ -1,7 +1,7 @@
 """The book's code as published: section 13.2 in MXNet, with the package d2l 1.0.3.
 
-Two things differ, without which it does not run: the alias that MXNet needs beside today's NumPy, and a device in
-place of the empty list of GPUs.
+It has two changes, without which it does not run: the alias ``numpy.bool`` that MXNet needs, and a device instead of an
+empty list of GPUs.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy
 
-numpy.bool = bool  # MXNet reads it when it is imported
+numpy.bool = bool  # `import mxnet` needs it
 
 from d2l import mxnet as d2l  # noqa: E402
 from mxnet import gluon, init, npx  # noqa: E402
@@ -27,12 +27,12 @@ resnet18_v2 = gluon.model_zoo.vision.resnet18_v2
 
 
 def devices() -> list[Any]:
-    """Return the GPUs, else the CPU, as the book means `try_all_gpus` to do."""
+    """Return the GPUs, or the CPU if there is no GPU, as documented for the book's `try_all_gpus`."""
     return d2l.try_all_gpus() or [npx.cpu()]
 
 
 def loaders(task: dict[str, Any]) -> tuple[Any, Any]:
-    """Return the batches of training and of test images."""
+    """Return the loaders of the training and of the test images."""
     size = task["size"]
     normalize = transforms.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
     train_augs = transforms.Compose(
@@ -48,14 +48,14 @@ def loaders(task: dict[str, Any]) -> tuple[Any, Any]:
 
 
 def scratch_net(task: dict[str, Any]) -> Any:
-    """Return the chapter's network that is trained from scratch."""
+    """Return the chapter's network for training from scratch."""
     net = resnet18_v2(classes=task["classes"])
     net.initialize(init=init.Xavier())
     return net
 
 
 def finetune_net(task: dict[str, Any]) -> Any:
-    """Return the chapter's network that is fine-tuned, from the source model in a file."""
+    """Return the chapter's network for fine-tuning, with the source model from a file."""
     source_classes = json.loads(Path(task["weights"]).with_suffix(".json").read_text("utf-8"))
     pretrained_net = resnet18_v2(classes=len(source_classes))
     pretrained_net.load_parameters(task["weights"], cast_dtype=True)  # the file is of half precision
@@ -67,10 +67,10 @@ def finetune_net(task: dict[str, Any]) -> Any:
 
 
 def train_fine_tuning(net: Any, learning_rate: float, num_epochs: int, task: dict[str, Any]) -> tuple[list, float]:
-    """Train as the chapter does; return the seconds of every epoch, and the accuracy on the test images.
+    """Train as in the chapter; return the seconds of every epoch, and the test accuracy.
 
-    An epoch is that of `d2l.train_ch13`, its evaluation included and its drawing left out: that costs time, and
-    needs at least five batches.
+    An epoch is the same as in `d2l.train_ch13`, with the evaluation and without drawing. (Drawing costs time, and needs
+    at least five batches.)
     """
     train_iter, test_iter = loaders(task)
     net.collect_params().reset_ctx(devices())
@@ -96,7 +96,7 @@ def train(task: dict[str, Any]) -> Results:
 
 
 def evaluate(task: dict[str, Any]) -> Results:
-    """Measure the accuracy on the test images, once on the few training images before to warm up."""
+    """Measure the speed of evaluation on the test images, after a warm-up on the few training images."""
     net = scratch_net(task)
     net.collect_params().reset_ctx(devices())
     net.hybridize()
@@ -107,7 +107,7 @@ def evaluate(task: dict[str, Any]) -> Results:
 
 
 def frozen(task: dict[str, Any]) -> Results:
-    """Do exercise 3: train the output layer alone."""
+    """Do exercise 3: train only the output layer."""
     net = finetune_net(task)
     net.features.collect_params().setattr("grad_req", "null")
     seconds, accuracy = train_fine_tuning(net, 0.01, task["epochs"], task)
@@ -115,7 +115,7 @@ def frozen(task: dict[str, Any]) -> Results:
 
 
 def compare(task: dict[str, Any]) -> Results:
-    """Fine-tune, and train from scratch, one after the other."""
+    """Measure the time of fine-tuning and of training from scratch."""
     fine_tuned, _ = train_fine_tuning(finetune_net(task), 0.01, task["epochs"], task)
     scratch, _ = train_fine_tuning(scratch_net(task), 0.1, task["epochs"], task)
     return {"seconds": sum(fine_tuned + scratch)}

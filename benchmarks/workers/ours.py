@@ -1,4 +1,4 @@
-"""The chapter by this library, through its public names."""
+"""The chapter with this library."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from benchmarks.workers.protocol import Results, answer, read_task, seconds_of, 
 
 def train(task: dict[str, Any]) -> Results:
     """Train from scratch for two epochs."""
-    from d2ltl.loading import loader, train_augs
+    from d2ltl.data.augmentation import train_augs
+    from d2ltl.data.batches import loader
 
     images = d2ltl.load_images(task["folder"])
     ends = [time.perf_counter()]
@@ -36,7 +37,7 @@ def train(task: dict[str, Any]) -> Results:
 
 
 def evaluate(task: dict[str, Any]) -> Results:
-    """Measure the accuracy on the test images, once on the few training images before to warm up."""
+    """Measure the speed of evaluation on the test images, after a warm-up on the few training images."""
     few, images = d2ltl.load_images(task["folder"])
     net = d2ltl.scratch_net(task["classes"])
     options = {"size": task["size"], "batch_size": task["batch_size"]}
@@ -45,8 +46,8 @@ def evaluate(task: dict[str, Any]) -> Results:
 
 
 def frozen(task: dict[str, Any]) -> Results:
-    """Do by CNN codes what exercise 3 is after: every image once through the features, then a linear classifier."""
-    from d2ltl import extract_codes, linear_head  # what is imported is not timed, as the book's is not
+    """Do exercise 3 with CNN codes: compute the features of every image once, then fit a linear classifier."""
+    from d2ltl import extract_codes, linear_head  # imported before the timer starts, like the book's imports
 
     train_imgs, test_imgs = d2ltl.load_images(task["folder"])
     net = d2ltl.source_net("resnet18_v2", task["weights"])
@@ -61,7 +62,7 @@ def frozen(task: dict[str, Any]) -> Results:
 
 
 def compare(task: dict[str, Any]) -> Results:
-    """Fine-tune, and train from scratch, by the command line."""
+    """Measure the time of fine-tuning and of training from scratch with ``python -m d2ltl.compare``."""
     from d2ltl.compare import main
 
     with tempfile.TemporaryDirectory() as out:

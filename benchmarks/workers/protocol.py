@@ -1,4 +1,4 @@
-"""How a worker gets its task and answers; the standard library only, since every peer's environment imports it."""
+"""Communication with the workers. It uses only the standard library, because all environments import it."""
 
 from __future__ import annotations
 
@@ -14,40 +14,40 @@ Results = dict[str, float]
 
 
 def read_task() -> dict[str, Any]:
-    """Return the task, which is the only argument, in JSON."""
+    """Return the task, the only command-line argument, decoded from JSON."""
     return json.loads(sys.argv[1])
 
 
 def answer(task: dict[str, Any], functions: dict[str, Callable[[dict[str, Any]], Results]]) -> None:
-    """Do a task with the function that its ``do`` names, and print the results as the last line, in JSON."""
+    """Run the function that the task's ``do`` names, and print its results as JSON in the last line."""
     results = functions[task["do"]](task)
     print(json.dumps({**results, "peak_mb": peak_memory()}))
 
 
 def peak_memory() -> float:
-    """Return the most memory that this process, without its children, ever held, in MB.
+    """Return the peak memory of this process, without its children, in MB.
 
-    Not ``ru_maxrss``, in which Linux also counts what the process that started this one held.
+    On Linux, ``ru_maxrss`` also includes the memory of the parent process, so this function does not use it.
     """
     return int(re.findall(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[0]) / 1024
 
 
 def seconds_of(function: Callable[[], object]) -> float:
-    """Return the wall time of a call."""
+    """Return the wall time of a call, in seconds."""
     start = time.perf_counter()
     function()
     return time.perf_counter() - start
 
 
 def training_results(images: int, first: float, epoch: float, loading: float) -> Results:
-    """Return the figures of a training.
+    """Return the results of a training.
 
     Parameters
     ----------
     images : int
-        In the training set.
+        Number of training images.
     first, epoch, loading : float
-        Wall time in seconds of the first epoch, of a later one, and of passing over its batches without a network.
+        Wall time in seconds of the first epoch, of a later epoch, and of loading all batches of an epoch.
     """
     return {
         "first_images_per_s": images / first,

@@ -1,8 +1,7 @@
-"""The chapter in PyTorch: as the book's PyTorch edition has it, or, ``tuned``, as an expert would on a processor.
+"""The chapter in PyTorch, as in the book's PyTorch edition, or ``tuned`` for speed on a CPU.
 
-Tuned are the memory format (channels last), the optimizer (fused), the number of processes that load images (2 or
-none, whichever is quicker) and the decoding of JPEG files (at a fraction of their size where that will do); and, with
-``bfloat16``, the precision.
+The tuned version uses the memory format channels last, a fused optimizer, 2 or no worker processes for loading
+(whichever is faster) and decoding of large JPEG files at a reduced size. The option ``bfloat16`` changes the precision.
 """
 
 from __future__ import annotations
@@ -24,24 +23,24 @@ from benchmarks.workers.resnet import forward_gflop, resnet18_v2
 
 try:
     from torchvision import datasets, transforms
-except RuntimeError:  # a torchvision for GPUs beside a PyTorch without: two operators, unused here, are missing
+except RuntimeError:  # torchvision for GPUs with PyTorch for CPUs lacks two operators, which are not used here
     for name in ("nms", "qnms"):
         torch.library.define(f"torchvision::{name}", "(Tensor boxes, Tensor scores, float threshold) -> Tensor")
     from torchvision import datasets, transforms
 
-LEARNING_RATE, WEIGHT_DECAY = 5e-5, 0.001  # of the book's PyTorch edition
+LEARNING_RATE, WEIGHT_DECAY = 5e-5, 0.001  # from the book's PyTorch edition
 LIMIT_BATCH, LIMIT_SECONDS = 32, 1.0
 
 
 def read_reduced(size: int, path: str) -> Image.Image:
-    """Return an image that the JPEG decoder made smaller by 2, 4 or 8 where both sides stay `size` or more."""
+    """Return an image; the decoder reduces large JPEG files by 2, 4 or 8, to at least `size` pixels on both sides."""
     with Image.open(path) as image:
         image.draft("RGB", (size, size))
         return image.convert("RGB")
 
 
 def loader(task: dict[str, Any], part: str, workers: int = 0) -> DataLoader:
-    """Return the batches of the training or of the test images."""
+    """Return the loader of the training or of the test images."""
     size = task["size"]
     crop = {
         "train": [transforms.RandomResizedCrop(size), transforms.RandomHorizontalFlip()],
@@ -57,12 +56,12 @@ def loader(task: dict[str, Any], part: str, workers: int = 0) -> DataLoader:
 
 
 class Network:
-    """The network, and how it is run and trained.
+    """The network with its trainer.
 
     Parameters
     ----------
     task : dict
-        ``tuned`` and ``bfloat16`` decide.
+        The task, of which ``classes``, ``tuned`` and ``bfloat16`` are used.
     """
 
     def __init__(self, task: dict[str, Any]) -> None:
@@ -79,7 +78,7 @@ class Network:
         )
 
     def train_batch(self, X: torch.Tensor, y: torch.Tensor) -> tuple[float, float]:
-        """Take one step, as the book's `train_batch_ch13`; return the loss and the correct predictions."""
+        """Do one training step like the book's `train_batch_ch13`; return the loss and the correct predictions."""
         self.net.train()
         self.trainer.zero_grad()
         with self.autocast():
@@ -90,7 +89,7 @@ class Network:
         return loss.item(), (outputs.argmax(dim=1) == y).sum().item()
 
     def accuracy(self, batches: DataLoader) -> float:
-        """Return the share of images whose most probable class is the true one."""
+        """Return the share of images whose most probable class is the true class."""
         self.net.eval()
         with torch.inference_mode(), self.autocast():
             correct = [(self.net(X.to(memory_format=self.format)).argmax(dim=1) == y).sum().item() for X, y in batches]
@@ -98,12 +97,12 @@ class Network:
 
 
 def loaders_tried(task: dict[str, Any], part: str) -> list[DataLoader]:
-    """Return the loader of the book, or those of which the quicker one counts."""
+    """Return the loaders to try: the book's, or with 2 and with no worker processes if the task is tuned."""
     return [loader(task, part, workers) for workers in ((2, 0) if task["tuned"] else (0,))]
 
 
 def train(task: dict[str, Any]) -> Results:
-    """Train for an epoch, and for another one with each loader."""
+    """Train for one epoch, then for one more epoch with each loader."""
     network, test_iter = Network(task), loader(task, "test")
 
     def epoch(batches: Iterable) -> None:
@@ -120,7 +119,7 @@ def train(task: dict[str, Any]) -> Results:
 
 
 def evaluate(task: dict[str, Any]) -> Results:
-    """Measure the accuracy on the test images, once on the few training images before to warm up."""
+    """Measure the speed of evaluation on the test images, after a warm-up on the few training images."""
     network = Network(task)
     network.accuracy(loader(task, "train"))
     tried = loaders_tried(task, "test")
@@ -129,7 +128,10 @@ def evaluate(task: dict[str, Any]) -> Results:
 
 
 def limit(task: dict[str, Any]) -> Results:
-    """Measure the best rate of large convolutions, and what it would make of training: three forward passes."""
+    """Measure the highest rate of large convolutions, and the training speed that it would allow.
+
+    The estimate counts a training step as three forward passes.
+    """
     rates = [_convolution_rate(task, channels, side) for channels, side in [(64, 56), (128, 28), (256, 14), (512, 7)]]
     per_image = forward_gflop(resnet18_v2(task["classes"]), task["size"])
     return {
@@ -140,7 +142,7 @@ def limit(task: dict[str, Any]) -> Results:
 
 
 def _convolution_rate(task: dict[str, Any], channels: int, side: int) -> float:
-    """Return the best rate of a 3 × 3 convolution, channels last, in 10⁹ operations a second."""
+    """Return the highest rate of a 3 × 3 convolution, in 10⁹ operations per second."""
     dtype = torch.bfloat16 if task["bfloat16"] else torch.float32
     options = {"dtype": dtype, "memory_format": torch.channels_last}
     X = torch.randn(LIMIT_BATCH, channels, side, side).to(**options)

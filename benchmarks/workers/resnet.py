@@ -1,4 +1,4 @@
-"""Gluon's resnet18_v2 in PyTorch, since torchvision's ResNet-18 is another arrangement (v1), and its operations."""
+"""Gluon's resnet18_v2 in PyTorch (torchvision only has version 1 of ResNet-18), and its number of operations."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import nn
 
 
 class BasicBlock(nn.Module):
-    """Two convolutions, each after its batch normalisation (He et al. 2016, *Identity Mappings in Deep ResNets*)."""
+    """Residual block with pre-activation (He et al. 2016, *Identity Mappings in Deep Residual Networks*)."""
 
     def __init__(self, before: int, channels: int, stride: int) -> None:
         super().__init__()
@@ -19,14 +19,14 @@ class BasicBlock(nn.Module):
         self.downsample = None if before == channels else nn.Conv2d(before, channels, 1, stride, bias=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return x plus what the block makes of it."""
+        """Return the sum of the shortcut and the residual."""
         active = self.bn1(x).relu()
         residual = self.downsample(active) if self.downsample else x
         return residual + self.conv2(self.bn2(self.conv1(active)).relu())
 
 
 def resnet18_v2(classes: int) -> nn.Sequential:
-    """Return Gluon's resnet18_v2: the modules ``features`` and ``output``, initialised as PyTorch does."""
+    """Return Gluon's resnet18_v2 with the modules ``features`` and ``output`` and PyTorch's initialisation."""
     layers = [nn.BatchNorm2d(3, affine=False), nn.Conv2d(3, 64, 7, 2, 3, bias=False), nn.BatchNorm2d(64), nn.ReLU()]
     layers.append(nn.MaxPool2d(3, 2, 1))
     for before, channels in [(64, 64), (64, 128), (128, 256), (256, 512)]:
@@ -36,7 +36,7 @@ def resnet18_v2(classes: int) -> nn.Sequential:
 
 
 def forward_gflop(net: nn.Module, size: int) -> float:
-    """Return the operations of convolutions and dense layers on one image, in 10⁹; a multiply-add counts as two."""
+    """Return the operations per image in convolutions and dense layers, in 10⁹; a multiply-add counts as 2."""
     counts: list[int] = []
 
     def count(layer: nn.Module, _: object, output: torch.Tensor) -> None:

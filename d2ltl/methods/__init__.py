@@ -1,1 +1,1 @@
-"""Ways of transferring beyond fine-tuning: one file for each, to be read from top to bottom."""
+"""Transfer learning methods beyond fine-tuning, one module for each method."""

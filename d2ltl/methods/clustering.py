@@ -1,4 +1,4 @@
-"""Self-taught clustering: a few images are sorted with the help of many others (Dai, Yang, Xue and Yu, ICML 2008)."""
+"""Self-taught clustering: cluster few images with the help of many unlabelled ones (Dai et al., ICML 2008)."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ import numpy as np
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
-from d2ltl.data import unlabelled
+from d2ltl.data.pairs import Images, unlabelled
 from d2ltl.errors import SettingsError
-from d2ltl.evaluation import Images
 
-RESTARTS, ROUNDS = 5, 50  # each restart ends sooner when nothing changes any more
-TINY = 1e-12  # in place of a probability of 0, which has no logarithm
+RESTARTS, ROUNDS = 5, 50  # number of restarts; maximal number of iterations of each
+TINY = 1e-12  # replaces a probability of 0 in logarithms and divisions
 
 
 def cluster_with_help(
@@ -29,30 +28,41 @@ def cluster_with_help(
     weight: float = 1,
     seed: int = 0,
 ) -> np.ndarray:
-    """Return the cluster of each image of a small unlabelled set, found with the help of a larger one.
+    """Cluster a small set of unlabelled images with the help of a larger set (self-taught clustering).
+
+    The images of both sets and their features are co-clustered; both sets share one clustering of the features (Dai,
+    Yang, Xue and Yu 2008, *Self-taught Clustering*).
 
     Parameters
     ----------
     target, auxiliary : path or ImageFolder
-        Folders of images, whose subfolders are not taken for classes; or data sets, whose classes are not looked at.
-        Without `auxiliary` the target images are co-clustered alone.
+        Folders of images, or data sets. Subfolders and labels are ignored. If `auxiliary` is None, the target images
+        are co-clustered alone.
     clusters : int
-        How many the target images are sorted into.
+        Number of clusters of the target images.
     describe : callable
-        From images to their features, shape (N, features), none below 0: CNN codes
-        (``lambda images: extract_codes(net, images, size=64)``), or what `learn_features` returns.
-    auxiliary_clusters, feature_clusters, weight, seed
-        Those of `co_cluster`.
+        Function from images to nonnegative features, shape (N, features). Examples are CNN codes
+        (``lambda images: extract_codes(net, images, size=64)``) and the result of `learn_features`.
+    auxiliary_clusters : int
+        Number of clusters of the auxiliary images.
+    feature_clusters : int
+        Number of clusters of the features.
+    weight : float
+        Weight of the auxiliary images in the objective, above 0. The target images have weight 1.
+    seed : int
+        Seed of the initial clusters.
 
     Returns
     -------
     ndarray of int64, shape (N,)
-        From 0 to `clusters` − 1. `agreement` compares them with the true classes, where those are known.
+        Cluster of each target image, from 0 to `clusters` − 1. `agreement` compares the clusters with true classes.
 
     Raises
     ------
+    ImageFolderError
+        If there is no image, or an image cannot be read.
     SettingsError
-        If there are fewer images or features than clusters, a feature is below 0, or a number cannot be used.
+        If there are fewer images or features than clusters, a feature is negative, or a number cannot be used.
     """
     if not (weight > 0 and math.isfinite(weight)):
         raise SettingsError(f"weight is {weight}; it must be above 0 and finite.")
@@ -63,9 +73,19 @@ def cluster_with_help(
 
 
 def agreement(clusters: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
-    """Return how well clusters agree with true classes: normalised mutual information, and adjusted Rand index.
+    """Return the normalised mutual information and the adjusted Rand index of clusters and true classes.
 
-    Both are 1 if every cluster is a class. By chance the second is 0, the first somewhat above.
+    Both are 1 if the clusters are the classes. For random clusters, the expected adjusted Rand index is 0, and the
+    normalised mutual information is slightly above 0.
+
+    Parameters
+    ----------
+    clusters, labels : ndarray of int, shape (N,)
+        Cluster and true class of each image.
+
+    Returns
+    -------
+    normalised_mutual_information, adjusted_rand_index : float
     """
     return float(normalized_mutual_info_score(labels, clusters)), float(adjusted_rand_score(labels, clusters))
 
@@ -73,23 +93,32 @@ def agreement(clusters: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
 def co_cluster(
     tables: list[np.ndarray], numbers: list[int], feature_clusters: int, weights: list[float], seed: int = 0
 ) -> list[np.ndarray]:
-    """Return the clusters of the rows of each table; their columns, the same features, share one clustering.
+    """Co-cluster the rows and the columns of several tables, and return the clusters of the rows of each table.
 
-    A table is taken for the joint probability p(x, z) of images and features. Rows are clustered by what they say of
-    clusters of columns, columns by what clusters of rows say of them in all tables. Each step lowers the mutual
-    information that is lost: I(X; Z) − I(X̃; Z̃), summed over the tables with their `weights` (algorithm 1 of the
-    paper, which extends the co-clustering of Dhillon, Mallela and Modha 2003). Of several restarts, each from
-    clusters by K-means, the one is returned that loses least.
+    The rows of the tables are images; the columns are the same features in all tables, and share one clustering. A
+    normalised table is the joint distribution p(x, z) of images x and features z. The algorithm minimises the loss of
+    mutual information I(X; Z) − I(X̃; Z̃) caused by clustering, summed over the tables with their weights. It
+    alternately assigns rows and columns to the cluster of least Kullback-Leibler divergence; every step lowers the
+    loss. It starts from K-means clusters, and returns the best of several restarts. (Algorithm 1 of Dai et al. 2008,
+    which extends the co-clustering of Dhillon, Mallela and Modha 2003.)
 
     Parameters
     ----------
     tables : list of ndarray, shapes (N, features), (M, features), …
+        Nonnegative features of the images.
     numbers : list of int
-        Of the clusters of the rows of each table.
+        Number of row clusters of each table.
     feature_clusters : int
+        Number of column clusters.
     weights : list of float
-        Of the tables, above 0.
+        Weights of the tables in the objective, above 0.
     seed : int
+        Seed of the K-means clusters.
+
+    Raises
+    ------
+    SettingsError
+        If a feature is negative, or there are fewer rows or columns than clusters.
     """
     joints = [weight * _joint(table) for table, weight in zip(tables, weights)]
     _check(joints, numbers, feature_clusters)
@@ -99,7 +128,7 @@ def co_cluster(
 
 class _Attempt(NamedTuple):
     rows: list[np.ndarray]
-    kept: float  # mutual information of the clusters, in nats
+    kept: float  # weighted mutual information of the clusters, in nats
 
 
 def _attempt(joints: list[np.ndarray], numbers: list[int], feature_clusters: int, seed: int) -> _Attempt:
@@ -132,7 +161,7 @@ def _check(joints: list[np.ndarray], numbers: list[int], feature_clusters: int) 
 
 
 def _start(joint: np.ndarray, clusters: int, seed: int) -> np.ndarray:
-    """Return the K-means clusters of the rows, by the square roots of their shares (Hellinger distance)."""
+    """Return K-means clusters of the rows, by the square roots of the normalised rows (Hellinger distance)."""
     shares = joint / np.maximum(joint.sum(axis=1, keepdims=True), TINY)
     return KMeans(clusters, n_init=1, random_state=seed).fit_predict(np.sqrt(shares)).astype(np.int64)
 
@@ -143,13 +172,13 @@ def _merge(table: np.ndarray, clusters: np.ndarray, number: int) -> np.ndarray:
 
 
 def _nearest(tables: list[np.ndarray], prototypes: list[np.ndarray]) -> np.ndarray:
-    """Return for each row the prototype of least Kullback-Leibler divergence, summed over the tables."""
+    """Return the index of the prototype of least Kullback-Leibler divergence for each row, summed over the tables."""
     filled = [prototype + TINY for prototype in prototypes]
     logs = [np.log(prototype / prototype.sum(axis=1, keepdims=True)) for prototype in filled]
     return np.argmax(sum(table @ log.T for table, log in zip(tables, logs)), axis=1)
 
 
 def _information(joint: np.ndarray) -> float:
-    """Return the mutual information of a joint distribution, times its sum, in nats."""
+    """Return the mutual information of a joint distribution in nats, multiplied by the sum of `joint`."""
     independent = joint.sum(axis=1, keepdims=True) * joint.sum(axis=0) / joint.sum()
     return float((joint * np.log((joint + TINY) / (independent + TINY))).sum())

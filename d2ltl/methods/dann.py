@@ -1,25 +1,31 @@
-"""Domain-adversarial training (Ganin et al. 2016): labelled images of one domain, unlabelled ones of another."""
+"""Domain-adversarial training of neural networks, DANN (Ganin et al. 2016)."""
 
 from __future__ import annotations
 
+import itertools
 import math
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import mxnet as mx
 import numpy as np
 from mxnet import autograd, gluon, init
 from mxnet.gluon import nn
-from tqdm.auto import tqdm
 
-from d2ltl import loading, runtime
-from d2ltl.data import ImageFolder, Pair, as_pair
-from d2ltl.decoding import PathLike, to_mx
+from d2ltl import runtime
+from d2ltl.arrays import concatenate, to_mx
+from d2ltl.data import augmentation
+from d2ltl.data.batches import loader
+from d2ltl.data.decoding import PathLike
+from d2ltl.data.folders import ImageFolder
+from d2ltl.data.pairs import Data, as_pair
 from d2ltl.errors import ImageFolderError, SettingsError
-from d2ltl.evaluation import evaluate, outputs_of, set_up
-from d2ltl.history import Epoch, History
-from d2ltl.nets import check_input
-from d2ltl.train import WEIGHT_DECAY, check_learning_rate, check_num_epochs, divergence
+from d2ltl.history import History
+from d2ltl.models.outputs import check_devices, outputs_of, set_up, shards_of
+from d2ltl.models.shapes import check_input
+from d2ltl.training.checkpoint import Checkpoint
+from d2ltl.training.evaluation import evaluate
+from d2ltl.training.loop import Step, Sums, clear_gradients, fit, sgd, start_or_resume
 
 
 def train_dann(
@@ -28,104 +34,161 @@ def train_dann(
     batch_size: int = 128,
     num_epochs: int = 5,
     *,
-    source: PathLike | Pair,
-    target: PathLike | Pair,
+    source: Data,
+    target: Data,
     size: int = 224,
     train_augs: Callable[[Any], Any] | None = None,
     test_augs: Callable[[Any], Any] | None = None,
     seed: int = 0,
+    devices: Sequence[mx.Context] | None = None,
+    checkpoint: PathLike | None = None,
+    **options: Any,
 ) -> History:
-    """Train a network on labelled images of one domain so that it works on another, of which no label is used.
+    """Train a network for a target domain without target labels, by domain-adversarial training (DANN).
 
-    Beside the output layer, a second classifier on the features learns to tell the two domains apart. Its gradient
-    reaches the features reversed: they learn to be of use to the first classifier, and of none to the second (Ganin et
-    al. 2016, *Domain-adversarial training of neural networks*).
+    The network learns to classify labelled images of a source domain. In addition, a domain classifier learns to
+    distinguish the features of source and target images. Its gradient is reversed before it reaches the features, so
+    they become useful for the classes and useless for distinguishing the domains (Ganin et al. 2016,
+    *Domain-adversarial training of neural networks*).
 
     Parameters
     ----------
     net : HybridBlock
-        From `finetune_net`, with one output per class.
-    learning_rate, num_epochs, size, train_augs, test_augs, seed
-        Those of `train_fine_tuning`.
+        Network from `finetune_net`, with one output per class. It is trained in place.
+    learning_rate, num_epochs, size, train_augs, test_augs, seed, devices, checkpoint
+        See `train_fine_tuning`.
     batch_size : int
-        Images per step, at least 2: one half of each domain.
-    source, target : path or pair of ImageFolder
-        A folder, or the pair that `load_images` returns. Used are the training images of both, without the target's
-        labels, and the test images of the target, which only measure; these have the source's classes. Images
-        without any class folders make a pair as well: ``(d2ltl.UnlabelledImages("photos"), test)``.
+        Number of images per step, at least 2. Half of them are source images, half target images.
+    source, target : str, path or pair of ImageFolder
+        See the `data` of `train_fine_tuning`. The training images of the source are used with their labels, those of
+        the target without. The test images of the target are only used for evaluation; they have the classes of the
+        source. A folder without class folders can be the first part of the target:
+        ``(d2ltl.UnlabelledImages("photos"), test)``.
+    **options
+        ``callbacks``, ``evaluate_every``, ``verbose``: see `train_fine_tuning`.
 
     Returns
     -------
     History
-        Loss and training accuracy are those of the source, test accuracy is the target's.
+        The loss and the training accuracy are measured on the source, the test accuracy and test loss on the target.
 
     Raises
     ------
-    ImageFolderError, NetworkError, SettingsError
-        If images, network or a number cannot be used.
+    ImageFolderError, NetworkError, DeviceError, SettingsError
+        If the images, the network, a device or a number cannot be used.
+    CheckpointError
+        If the checkpoint is damaged, was written with other settings, or contains more than `num_epochs` epochs.
     DivergenceError
-        If a loss is not finite any more.
+        If a loss becomes infinite or NaN.
     """
-    check_learning_rate(learning_rate)
-    check_num_epochs(num_epochs)
     labelled, _ = as_pair(source, "The source")
     unlabelled, test = as_pair(target, "The target")
     _check_domains(labelled, unlabelled, test)
     if batch_size < 2:
         raise SettingsError(f"batch_size is {batch_size}; a batch has at least 1 image of each domain.")
     check_input(net, size, len(labelled.synsets))
-    both = labelled.subset([])
-    both.items = [*labelled.items, *((path, -1) for path, _ in unlabelled.items)]
+    devices = check_devices(devices)
     half = min(batch_size // 2, len(labelled))
+    batches = _DomainBatches(labelled, unlabelled, half, train_augs or augmentation.train_augs(size))
 
     runtime.reseed(seed)
-    device = runtime.devices()[0]
-    domain_classifier = nn.HybridSequential()
-    domain_classifier.add(nn.Dense(100, activation="relu"), nn.Dense(2))
-    domain_classifier.initialize(init.Xavier(), ctx=device)
-    domain_classifier.collect_params().setattr("lr_mult", 10)  # as the output layer: both are new
-    set_up(net, [device])
-    parameters = [*net.collect_params().values(), *domain_classifier.collect_params().values()]
-    trainer = gluon.Trainer(parameters, "sgd", {"learning_rate": learning_rate, "wd": WEIGHT_DECAY})
-    cross_entropy = gluon.loss.SoftmaxCrossEntropyLoss()
-    domains = to_mx(np.repeat([0, 1], half).astype(np.float32)).as_in_context(device)
+    both = gluon.Block()  # makes the trainer and the checkpoint include both networks
+    both.net, both.domain_classifier = net, _domain_classifier(devices)
+    set_up(net, devices)
+    trainer = sgd(both, learning_rate)
+    settings = {"learning_rate": learning_rate, "half": half, "size": size, "seed": seed, "classes": labelled.synsets,
+                "images": [len(labelled), len(unlabelled), len(test)], "num_epochs": num_epochs}  # fmt: skip
+    saved = Checkpoint(checkpoint, both, trainer, settings) if checkpoint else None
+    history = start_or_resume(saved, devices)
+    done = itertools.count(len(history) * len(batches))  # number of batches so far
 
-    history = History([str(device)])
-    for number in range(1, num_epochs + 1):
-        runtime.reseed(seed, number)
-        order = _half_and_half(len(labelled), len(unlabelled), half)
-        batches = loading.loader(both.subset(order), train_augs or loading.train_augs(size), 2 * half)
-        progress = tqdm(batches, desc=f"epoch {number}/{num_epochs}", unit="batch", disable=None, leave=False)
-        totals, start = np.zeros(2), time.perf_counter()
-        for batch, (X, y) in enumerate(progress):
-            strength = reversal_strength((number - 1 + batch / len(batches)) / num_epochs)
-            labels = y[:half].as_in_context(device)
-            with autograd.record():
-                features = outputs_of(net.features, X.as_in_context(device))
-                outputs = outputs_of(net.output, features[:half])
-                loss = cross_entropy(outputs, labels).mean()
-                domain_loss = cross_entropy(domain_classifier(reverse_gradient(features, strength)), domains).mean()
-            autograd.backward([loss, domain_loss])
-            trainer.step(1)
-            totals += loss.asnumpy().item(), (outputs.asnumpy().argmax(axis=1) == labels.asnumpy()).mean()
-            if not np.isfinite(totals[0] + domain_loss.asnumpy().item()):
-                raise divergence("not finite", number, batch + 1, learning_rate)
-        seconds = time.perf_counter() - start
-        mean_loss, train_acc = totals / len(batches)
-        test_loss, test_acc, _ = evaluate(net, test, size=size, test_augs=test_augs, devices=[device])
-        if not np.isfinite(test_loss):  # the last step's doing, which no loss has shown yet
-            raise divergence("no longer finite", number, len(batches), learning_rate)
-        history.epochs.append(Epoch(number, mean_loss, train_acc, test_acc, seconds, len(order) / seconds, test_loss))
-    return history
+    def strength() -> float:
+        return reversal_strength(next(done) / len(batches) / num_epochs)
+
+    def evaluate_target() -> dict[str, float]:
+        loss, accuracy, _ = evaluate(net, test, size=size, test_augs=test_augs, devices=devices)
+        return {"test_acc": accuracy, "test_loss": loss}
+
+    step = _adversarial_step(both, trainer, devices, half, strength)
+    return fit(step, batches, trainer, num_epochs, history, evaluate_target, seed=seed, checkpoint=saved, **options)
+
+
+def _domain_classifier(devices: Sequence[mx.Context]) -> nn.HybridSequential:
+    classifier = nn.HybridSequential()
+    classifier.add(nn.Dense(100, activation="relu"), nn.Dense(2))
+    classifier.initialize(init.Xavier(), ctx=devices)
+    classifier.collect_params().setattr("lr_mult", 10)  # like the output layer, which is new too
+    return classifier
+
+
+class _DomainBatches:
+    """Batches with source images in the first half and target images in the second half, shuffled at each iteration."""
+
+    def __init__(self, labelled: ImageFolder, unlabelled: ImageFolder, half: int, augs: Callable[[Any], Any]) -> None:
+        self.both = labelled.subset([])
+        self.both.items = [*labelled.items, *((path, -1) for path, _ in unlabelled.items)]
+        self.numbers = len(labelled), len(unlabelled)
+        self.half = half
+        self.augs = augs
+
+    def __len__(self) -> int:
+        return self.numbers[0] // self.half
+
+    def __iter__(self) -> Iterator[Any]:
+        order = _half_and_half(*self.numbers, self.half)
+        return iter(loader(self.both.subset(order), self.augs, 2 * self.half))
+
+
+def _adversarial_step(
+    both: gluon.Block, trainer: gluon.Trainer, devices: Sequence[mx.Context], half: int, strength: Callable[[], float]
+) -> Step:
+    """Return a training step for `fit` that trains the network and the domain classifier."""
+    cross_entropy = gluon.loss.SoftmaxCrossEntropyLoss()
+
+    def losses_of(X: Any, of_target: Any, y: Any, reversal: float) -> tuple[Any, Any, Any]:
+        """Return the class loss, the domain loss and the source outputs on one device.
+
+        Both losses are divided by the batch size, so their sums over the devices are means over the batch.
+        """
+        domains = to_mx(np.repeat([0, 1], len(y)).astype(np.float32)).as_in_context(y.ctx)
+        features = outputs_of(both.net.features, concatenate([X, of_target]))
+        outputs = outputs_of(both.net.output, features[: len(y)])
+        domain_outputs = both.domain_classifier(reverse_gradient(features, reversal))
+        share = len(y) / half  # share of the batch on this device
+        return share * cross_entropy(outputs, y).mean(), share * cross_entropy(domain_outputs, domains).mean(), outputs
+
+    def step(X: Any, y: Any) -> Callable[[], Sums]:
+        shards = list(zip(*(shards_of(part, devices) for part in (X[:half], X[half:], y[:half]))))
+        clear_gradients(both, devices[len(shards) :])
+        reversal = strength()
+        with autograd.record():
+            results = [losses_of(of_source, of_target, labels, reversal) for of_source, of_target, labels in shards]
+        autograd.backward([loss for losses in results for loss in losses[:2]])
+        trainer.step(1)
+
+        def sums() -> Sums:
+            loss, domain_loss = (sum(losses[i].asnumpy().item() for losses in results) for i in (0, 1))
+            right = sum(
+                int((outputs.asnumpy().argmax(axis=1) == labels.asnumpy()).sum())
+                for (*_, outputs), (*_, labels) in zip(results, shards)
+            )
+            return len(X) * loss if math.isfinite(domain_loss) else domain_loss, 2 * right, len(X)
+
+        return sums
+
+    return step
 
 
 def reverse_gradient(x: Any, strength: float) -> Any:
-    """Return `x` as it is; in the backward pass its gradient is multiplied by ``-strength``."""
+    """Return `x` unchanged; in the backward pass, multiply its gradient by ``-strength``."""
     return (1 + strength) * x.detach() - strength * x
 
 
 def reversal_strength(progress: float) -> float:
-    """Return the paper's lambda: 0 at the beginning of training (`progress` 0), nearly 1 at the end (1)."""
+    """Return the strength of the gradient reversal, the paper's lambda.
+
+    It rises from 0 at the beginning of the training (`progress` 0) to nearly 1 at the end (`progress` 1).
+    """
     return 2 / (1 + math.exp(-10 * progress)) - 1
 
 
@@ -140,7 +203,10 @@ def _check_domains(labelled: ImageFolder, unlabelled: ImageFolder, test: ImageFo
 
 
 def _half_and_half(num_source: int, num_target: int, half: int) -> list[int]:
-    """Return numbers of images, shuffled: `half` of the source, `half` of the target (which follows it), and so on."""
+    """Return the shuffled order of image indices: alternately `half` source images and `half` target images.
+
+    Target images are numbered after the source images. If necessary, target images are repeated.
+    """
     steps = num_source // half
     source = np.random.permutation(num_source)[: steps * half].reshape(steps, half)
     target = num_source + np.resize(np.random.permutation(num_target), (steps, half))

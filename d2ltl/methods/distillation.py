@@ -3,61 +3,17 @@
 from __future__ import annotations
 
 import math
-import os
-import tempfile
-import time
-import warnings
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import mxnet as mx
 from mxnet import autograd, gluon
-from mxnet.gluon.data.vision import ImageFolderDataset
 
-from d2ltl.data import as_pair
+from d2ltl.arrays import operators
+from d2ltl.data.pairs import Data, as_pair
 from d2ltl.errors import SettingsError
-from d2ltl.evaluation import accuracy_of, check_devices, outputs_of, predict, set_up
 from d2ltl.history import History
-from d2ltl.nets import check_input
-from d2ltl.train import train_fine_tuning
-from d2ltl.zoo import write_parameters
-
-
-class DistillationLoss:
-    """`alpha` times T² times KL(teacher ‖ student) at temperature T, and 1 − `alpha` times cross-entropy.
-
-    At temperature T, outputs are divided by T before the softmax: what the teacher holds possible besides its first
-    choice then counts more. Its gradients shrink by T², which the factor makes up for (section 2 of the paper).
-
-    Parameters
-    ----------
-    teacher : HybridBlock
-    temperature, alpha : float
-        Those of `distill`.
-    """
-
-    def __init__(self, teacher: gluon.HybridBlock, temperature: float, alpha: float) -> None:
-        self.teacher = teacher
-        self.temperature = temperature
-        self.alpha = alpha
-        self.settings = {"temperature": temperature, "alpha": alpha}  # which a checkpoint keeps
-        self._cross_entropy = gluon.loss.SoftmaxCrossEntropyLoss()
-        self._answers: dict[mx.Context, Any] = {}  # the teacher's outputs, by device
-
-    def ask_teacher(self, _: gluon.Block, inputs: tuple[Any]) -> None:
-        """Show the teacher the augmented images that the student is about to learn from: a forward pre-hook."""
-        if autograd.is_recording():
-            with autograd.pause():  # no gradients; batch normalisation as in evaluation
-                self._answers[inputs[0].context] = outputs_of(self.teacher, inputs[0])
-
-    def __call__(self, outputs: Any, labels: Any) -> Any:
-        """Return the loss of each image, shape (n,), from the student's outputs (n, classes)."""
-        functions = mx.npx if mx.util.is_np_array() else mx.nd
-        taught, learned = self._answers.pop(outputs.context) / self.temperature, outputs / self.temperature
-        ratio = functions.log_softmax(taught) - functions.log_softmax(learned)
-        divergence = (functions.softmax(taught) * ratio).sum(axis=-1)
-        soft, hard = self.temperature**2 * divergence, self._cross_entropy(outputs, labels)
-        return self.alpha * soft + (1 - self.alpha) * hard
+from d2ltl.models.outputs import check_devices, outputs_of, set_up
+from d2ltl.models.shapes import check_input
+from d2ltl.training.fine_tuning import train_classifier
 
 
 def distill(
@@ -67,38 +23,46 @@ def distill(
     batch_size: int = 128,
     num_epochs: int = 5,
     *,
-    data: str | os.PathLike[str] | tuple[ImageFolderDataset, ImageFolderDataset],
+    data: Data,
     temperature: float = 4,
     alpha: float = 0.9,
     size: int = 224,
     **options: Any,
 ) -> History:
-    """Train a student on the labels and on what a teacher makes of the same augmented images.
+    """Train a student network on the labels and on the predictions of a teacher network (knowledge distillation).
+
+    The loss is the weighted sum of the cross-entropy with the labels and the Kullback-Leibler divergence from the
+    teacher's probabilities, for the same augmented images (Hinton, Vinyals and Dean 2015, *Distilling the Knowledge in
+    a Neural Network*).
 
     Parameters
     ----------
     student : HybridBlock
-        Usually small and untrained, such as ``scratch_net(classes, "mobilenet0.25")``.
+        Network to train, usually small and untrained, such as ``scratch_net(classes, "mobilenet0.25")``.
     teacher : HybridBlock
-        Trained on the same classes; it stays as it is.
+        Network trained on the same classes. It is not changed.
+    learning_rate, batch_size, num_epochs, data, size
+        See `train_fine_tuning`.
     temperature : float
-        Above 0; the higher, the more even are the probabilities that the student is to imitate.
+        Temperature of the softmax, above 0. Higher temperatures give more even probabilities.
     alpha : float
-        From 0, which is training without a teacher, to 1, which is training without labels.
-    learning_rate, batch_size, num_epochs, data, size, **options
-        Those of `train_fine_tuning`.
+        Weight of the teacher's term in the loss, from 0 (no teacher) to 1 (no labels).
+    **options
+        Further arguments of `train_fine_tuning`, except `loss`.
 
     Returns
     -------
     History
-        Its loss is the one that is minimised, not the cross-entropy.
+        The training loss is the distillation loss, the test loss the cross-entropy.
 
     Raises
     ------
     NetworkError
-        If student or teacher cannot run images of that size, or has other than one output per class.
+        If the student or the teacher cannot run images of that size, or does not have one output per class.
     SettingsError
         If a number cannot be used.
+    ImageFolderError, DeviceError, CheckpointError, DivergenceError
+        See `train_fine_tuning`.
     """
     if not (temperature > 0 and math.isfinite(temperature)):
         raise SettingsError(f"temperature is {temperature}; it must be above 0 and finite.")
@@ -107,40 +71,42 @@ def distill(
     pair = as_pair(data)
     check_input(teacher, size, len(pair[0].synsets))
     set_up(teacher, check_devices(options.get("devices")))
-    loss = DistillationLoss(teacher, temperature, alpha)
-    hook = student.register_forward_pre_hook(loss.ask_teacher)
-    try:
-        with warnings.catch_warnings():  # Gluon's: the hook of a block within another would not be called
-            warnings.filterwarnings("ignore", message="(?s).*is being hybridized while")
-            return train_fine_tuning(
-                student, learning_rate, batch_size, num_epochs, data=pair, size=size, loss=loss, **options
-            )
-    finally:
-        hook.detach()
+
+    def losses_of(X: Any, y: Any) -> tuple[Any, Any]:
+        with autograd.pause():  # without gradients, with batch normalisation in evaluation mode
+            taught = outputs_of(teacher, X)
+        outputs = outputs_of(student, X)
+        return distillation_loss(outputs, taught, y, temperature, alpha), outputs
+
+    settings = {"temperature": temperature, "alpha": alpha}
+    return train_classifier(
+        student, losses_of, learning_rate, batch_size, num_epochs, data=pair, size=size, settings=settings, **options
+    )
 
 
-class Weighed(NamedTuple):
-    """What a network can do, and what it costs: accuracy, parameters, MB of its file, images/s of `predict`."""
+def distillation_loss(outputs: Any, taught: Any, labels: Any, temperature: float, alpha: float) -> Any:
+    """Return the distillation loss: `alpha` T² KL(teacher ‖ student) + (1 − `alpha`) cross-entropy, with temperature T.
 
-    accuracy: float
-    parameters: int
-    megabytes: float
-    images_per_s: float
+    In the divergence, the outputs are divided by T before the softmax. A higher T gives more weight to the classes that
+    the teacher considers less probable. The factor T² compensates for the gradients, which shrink by 1/T² (section 2 of
+    Hinton et al. 2015).
 
+    Parameters
+    ----------
+    outputs, taught : MXNet array of float32, shape (n, classes)
+        Outputs (logits) of the student and of the teacher.
+    labels : MXNet array, shape (n,)
+        Labels of the images.
+    temperature, alpha : float
+        See `distill`.
 
-def weigh(net: gluon.HybridBlock, images: ImageFolderDataset, **options: Any) -> Weighed:
-    """Return accuracy, size and speed of a network on test images; `options` are those of `predict`.
-
-    Speed is the wall time of a second pass, reading and preparing the images included: the first compiles the network
-    and decodes the files.
+    Returns
+    -------
+    MXNet array of float32, shape (n,)
+        Loss of each image.
     """
-    predict(net, images, **options)
-    start = time.perf_counter()
-    accuracy = accuracy_of(*predict(net, images, **options))
-    seconds = time.perf_counter() - start
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, "net.params")
-        write_parameters(net, file)
-        megabytes = file.stat().st_size / 1e6
-    parameters = sum(math.prod(parameter.shape) for parameter in net.collect_params().values())
-    return Weighed(accuracy, parameters, megabytes, len(images) / seconds)
+    softmax, log_softmax = operators().softmax, operators().log_softmax
+    taught, learned = taught / temperature, outputs / temperature
+    divergence = (softmax(taught) * (log_softmax(taught) - log_softmax(learned))).sum(axis=-1)
+    hard = gluon.loss.SoftmaxCrossEntropyLoss()(outputs, labels)
+    return alpha * (temperature**2 * divergence) + (1 - alpha) * hard

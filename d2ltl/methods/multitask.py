@@ -1,41 +1,60 @@
-"""Multi-task learning: related tasks trained together on one shared feature block (Caruana 1997)."""
+"""Multi-task learning: several tasks trained together with shared features (Caruana 1997)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import mxnet as mx
 import numpy as np
 from mxnet import autograd, gluon
-from tqdm.auto import tqdm
 
-from d2ltl import loading, runtime
-from d2ltl.data import ImageFolder, Pair, as_pair
-from d2ltl.decoding import PathLike, to_mx
+from d2ltl import runtime
+from d2ltl.arrays import to_mx
+from d2ltl.data import augmentation
+from d2ltl.data.batches import loader
+from d2ltl.data.decoding import PathLike
+from d2ltl.data.folders import ImageFolder
+from d2ltl.data.pairs import Data, as_pair
 from d2ltl.errors import ImageFolderError, SettingsError
-from d2ltl.evaluation import outputs_of, set_up
-from d2ltl.nets import check_input, finetune_net
-from d2ltl.train import WEIGHT_DECAY, check_learning_rate, check_num_epochs, divergence
+from d2ltl.history import History
+from d2ltl.models.networks import finetune_net
+from d2ltl.models.outputs import check_devices, outputs_of, set_up, shards_of
+from d2ltl.models.parameters import set_value, value_of
+from d2ltl.models.shapes import check_input
+from d2ltl.training.checkpoint import Checkpoint
+from d2ltl.training.loop import Step, Sums, clear_gradients, fit, sgd, start_or_resume
 
 
 @dataclass(frozen=True)
 class MultiTask:
-    """Networks that were trained together, and how that went.
+    """The result of `train_multitask`: the networks and the history of their training.
 
     Attributes
     ----------
     nets : dict from str to HybridBlock
-        A network for each task. Their `features` are one and the same block, not copies.
-    accuracy : dict from str to list of float
-        Test accuracy of each task by epoch.
-    weights : dict from str to list of float
-        The weight of each task's loss by epoch.
+        A network for each task. All networks share the same `features` block.
+    history : History
+        The loss is the weighted sum of the losses of the tasks. The test accuracy is the mean over the tasks. The
+        training accuracy is the share of correct predictions among the labels of all tasks, averaged over the batches.
     """
 
     nets: dict[str, gluon.HybridBlock]
-    accuracy: dict[str, list[float]]
-    weights: dict[str, list[float]]
+    history: History
+
+    @property
+    def accuracy(self) -> dict[str, list[float]]:
+        """Test accuracy of each task, for the epochs in which the test images were evaluated."""
+        return self._by_task("test_acc")
+
+    @property
+    def weights(self) -> dict[str, list[float]]:
+        """Weight of the loss of each task, for the epochs in which the test images were evaluated."""
+        return self._by_task("weight")
+
+    def _by_task(self, quantity: str) -> dict[str, list[float]]:
+        return {name: [e.tasks[name][quantity] for e in self.history.epochs if e.tasks] for name in self.nets}
 
 
 def train_multitask(
@@ -44,86 +63,178 @@ def train_multitask(
     batch_size: int = 128,
     num_epochs: int = 5,
     *,
-    tasks: Mapping[str, PathLike | Pair],
+    tasks: Mapping[str, Data],
     weights: Mapping[str, float] | str = "equal",
     size: int = 224,
     seed: int = 0,
+    devices: Sequence[mx.Context] | None = None,
+    checkpoint: PathLike | None = None,
+    **options: Any,
 ) -> MultiTask:
-    """Fine-tune one copy of a source model's features for several tasks at once, with an output layer for each.
+    """Fine-tune shared features for several tasks at once, with one output layer per task.
 
-    The weighted sum of the tasks' losses (cross-entropy) is minimised. Every image goes through the features once,
-    and counts for the tasks that it has a label of.
+    The training minimises the weighted sum of the cross-entropies of the tasks. An image contributes to the loss of
+    every task for which it has a label.
 
     Parameters
     ----------
     source : HybridBlock
-        From `source_net`. It stays as it is.
-    learning_rate, batch_size, num_epochs, size, seed
-        Those of `train_fine_tuning`. The new output layers learn ten times as fast as the features.
-    tasks : mapping from str to path or pair
-        For each task its images to train and to test, in the classes of that task: a folder, or a pair as
-        `load_images` returns. An image may be part of several (``images.relabel(read_labels(images, "table"))``).
+        Source model from `source_net`. It is not changed; the networks share a copy of its features.
+    learning_rate, batch_size, num_epochs, size, seed, devices, checkpoint
+        See `train_fine_tuning`. The learning rate of the new output layers is ten times `learning_rate`.
+    tasks : mapping from str to str, path or pair
+        Training and test images of each task, labelled with the classes of the task; see the `data` of
+        `train_fine_tuning`. Tasks may share images (see `relabel_by`), but no training image of one task may be a test
+        image of another.
     weights : 'equal', 'uncertainty', or a mapping from str to float
-        Of the losses: all 1; learned; or fixed, from 0. A learned one is ``exp(-s)``, where ``s`` begins at 0 and
-        minimises ``loss * exp(-s) + s / 2`` together with the network, ten times as fast as the features (Kendall, Gal
-        and Cipolla 2018, *Multi-task learning using uncertainty to weigh losses*).
+        Weights of the losses: all 1, learned, or given for each task (0 or more). A learned weight is ``exp(-s)``. The
+        parameter ``s`` starts at 0; gradient descent on ``loss * exp(-s) + s / 2`` updates it with ten times
+        `learning_rate` (Kendall, Gal and Cipolla 2018, *Multi-task learning using uncertainty to weigh losses*).
+    **options
+        ``callbacks``, ``evaluate_every``, ``verbose``: see `train_fine_tuning`.
+
+    Returns
+    -------
+    MultiTask
 
     Raises
     ------
-    ImageFolderError, NetworkError, SettingsError
-        If images, network or a number cannot be used.
+    ImageFolderError, NetworkError, DeviceError, SettingsError
+        If the images, the network, a device, a weight or a number cannot be used.
+    CheckpointError
+        If the checkpoint is damaged, was written with other settings, or contains more than `num_epochs` epochs.
     DivergenceError
-        If the loss is not finite any more.
+        If a loss becomes infinite or NaN.
     """
-    check_learning_rate(learning_rate)
-    check_num_epochs(num_epochs)
     pairs = {name: as_pair(task, f"Task {name}") for name, task in tasks.items()}
-    fixed, log_variances = _fixed_weights(weights, list(pairs)), np.zeros(len(pairs))
+    start_weights = _fixed_weights(weights, list(pairs))
     train_imgs, train_labels = _all_images([train for train, _ in pairs.values()])
     test_imgs, test_labels = _all_images([test for _, test in pairs.values()])
     if common := {path for path, _ in train_imgs.items} & {path for path, _ in test_imgs.items}:
         raise ImageFolderError(f"{min(common)} is to train one task, and to test another: they share what they learn.")
+    devices = check_devices(devices)
 
     runtime.reseed(seed)
     nets = {name: finetune_net(len(train.synsets), source) for name, (train, _) in pairs.items()}
-    features = next(iter(nets.values())).features
     check_input(next(iter(nets.values())), size)
-    for net in nets.values():
-        net.features = features  # shared on purpose
-        set_up(net, runtime.devices()[:1])
-    parameters = {id(p): p for net in nets.values() for p in net.collect_params().values()}
-    trainer = gluon.Trainer([*parameters.values()], "sgd", {"learning_rate": learning_rate, "wd": WEIGHT_DECAY})
+    together = _Together(nets, start_weights, devices)
+    trainer = sgd(together, learning_rate)
+    settings = {"learning_rate": learning_rate, "batch_size": batch_size, "size": size, "seed": seed,
+                "weights": weights if isinstance(weights, str) else dict(weights), "tasks":
+                {name: [len(train), len(test), list(train.synsets)] for name, (train, test) in pairs.items()}
+                }  # fmt: skip
+    saved = Checkpoint(checkpoint, together, trainer, settings) if checkpoint else None
+    history = start_or_resume(saved, devices)
 
-    batches = loading.loader(train_imgs, loading.train_augs(size), batch_size, shuffle=True)
-    test_batches = loading.loader(test_imgs, loading.test_augs(size), batch_size)
-    result = MultiTask(nets, {name: [] for name in nets}, {name: [] for name in nets})
-    for number in range(1, num_epochs + 1):
-        runtime.reseed(seed, number)
-        progress = tqdm(batches, desc=f"epoch {number}/{num_epochs}", unit="batch", disable=None, leave=False)
-        for batch, (X, rows) in enumerate(progress, 1):
-            labels = train_labels[rows.asnumpy().astype(int)]
-            task_weights = fixed * np.exp(-log_variances)
-            with autograd.record():
-                codes = outputs_of(features, X.as_in_context(runtime.devices()[0]))
-                outputs = [outputs_of(net.output, codes) for net in nets.values()]
-                losses = [_mean_loss(each, labels[:, i]) for i, each in enumerate(outputs)]
-                total = sum(loss * weight for weight, loss in zip(task_weights, losses))
-            total.backward()
-            trainer.step(1)
-            values = np.array([loss.asnumpy().item() for loss in losses])
-            if not np.isfinite(values).all():
-                raise divergence(values.sum(), number, batch, learning_rate)
-            if weights == "uncertainty":  # a step down the gradient, for tasks that the batch has labels of
-                slopes = (0.5 - values * task_weights) * (labels >= 0).any(axis=0)
-                log_variances -= 10 * learning_rate * slopes
-        for name, weight, accuracy in zip(nets, task_weights, _accuracies(nets, test_batches, test_labels)):
-            result.weights[name].append(float(weight))
-            result.accuracy[name].append(accuracy)
-    return result
+    batches = loader(train_imgs, augmentation.train_augs(size), batch_size, shuffle=True)
+    test_batches = loader(test_imgs, augmentation.test_augs(size), batch_size)
+    step = _multitask_step(together, trainer, train_labels, devices, 10 * learning_rate * (weights == "uncertainty"))
+
+    def evaluate() -> dict[str, Any]:
+        accuracies = dict(zip(nets, together.accuracies(test_batches, test_labels, devices)))
+        of_tasks = {
+            name: {"test_acc": accuracy, "weight": float(weight)}
+            for (name, accuracy), weight in zip(accuracies.items(), together.last_weights)
+        }
+        return {"test_acc": float(np.mean([*accuracies.values()])), "tasks": of_tasks}
+
+    fit(step, batches, trainer, num_epochs, history, evaluate, seed=seed, checkpoint=saved, **options)
+    return MultiTask(nets, history)
+
+
+class _Together(gluon.Block):
+    """The shared features, the output layers of all tasks, and the weights of their losses."""
+
+    def __init__(self, nets: Mapping[str, gluon.HybridBlock], fixed: np.ndarray, devices: Sequence[mx.Context]) -> None:
+        super().__init__(prefix="together_")
+        self.features = next(iter(nets.values())).features
+        for net in nets.values():
+            net.features = self.features
+            set_up(net, devices)
+            self.register_child(net.output)
+        self.outputs = [net.output for net in nets.values()]
+        self.fixed = self.last_weights = fixed
+        self.log_variances = self.params.get(  # ``s`` of learned weights; as a parameter it is saved in checkpoints
+            "log_variances", shape=fixed.shape, dtype="float64", grad_req="null", init="zeros"
+        )
+        self.log_variances.initialize(ctx=[*devices])
+
+    def answers(self, X: Any) -> list[Any]:
+        """Return the outputs (n, classes) of each task for a batch."""
+        codes = outputs_of(self.features, X)
+        return [outputs_of(output, codes) for output in self.outputs]
+
+    def accuracies(self, batches: Any, labels: np.ndarray, devices: Sequence[mx.Context]) -> list[float]:
+        """Return the accuracy of each task on the images with a label for the task."""
+        shards = (shard for X, _ in batches for shard in shards_of(X, devices))
+        predicted = [
+            np.stack([answer.asnumpy().argmax(axis=1) for answer in self.answers(shard)], axis=1) for shard in shards
+        ]
+        right = np.concatenate(predicted) == labels
+        return [float(right[known, i].mean()) for i, known in enumerate((labels >= 0).T)]
+
+
+def _multitask_step(
+    together: _Together, trainer: gluon.Trainer, labels: np.ndarray, devices: Sequence[mx.Context], rate: float
+) -> Step:
+    """Return a training step for `fit` that trains all tasks.
+
+    Parameters
+    ----------
+    together : _Together
+    trainer : Trainer
+    labels : ndarray of int, shape (N, tasks)
+        Label of each image for each task, -1 for none. The labels of a batch are row numbers of this array.
+    devices : sequence of Context
+    rate : float
+        Learning rate of the loss weights; 0 for fixed weights.
+    """
+
+    def step(X: Any, rows: Any) -> Callable[[], Sums]:
+        of_batch = labels[rows.asnumpy().astype(int)]
+        counts = np.maximum((of_batch >= 0).sum(axis=0), 1)
+        log_variances = value_of(together.log_variances)
+        weights = together.last_weights = together.fixed * np.exp(-log_variances)
+        shards = shards_of(X, devices)
+        parts = np.split(of_batch, np.cumsum([len(shard) for shard in shards])[:-1])
+        clear_gradients(together, devices[len(shards) :])
+        with autograd.record():
+            answers = [together.answers(shard) for shard in shards]
+            losses = [
+                [_mean_loss(answer, part[:, i], counts[i]) for i, answer in enumerate(of_shard)]
+                for of_shard, part in zip(answers, parts)
+            ]
+            totals = [sum(loss * weight for weight, loss in zip(weights, of_shard)) for of_shard in losses]
+        autograd.backward(totals)
+        trainer.step(1)
+        values = np.sum([[loss.asnumpy().item() for loss in of_shard] for of_shard in losses], axis=0)
+        if rate:  # gradient descent step for the tasks with labels in this batch
+            slopes = (0.5 - values * weights) * (of_batch >= 0).any(axis=0)
+            set_value(together.log_variances, log_variances - rate * slopes)
+        right = sum(
+            int((answer.asnumpy().argmax(axis=1) == part[:, i]).sum())
+            for of_shard, part in zip(answers, parts)
+            for i, answer in enumerate(of_shard)
+        )
+        loss = float((weights * values).sum()) if np.isfinite(values).all() else float(values.sum())
+        return lambda: (len(X) * loss, len(X) * right / max((of_batch >= 0).sum(), 1), len(X))
+
+    return step
+
+
+def _mean_loss(outputs: Any, labels: np.ndarray, count: int) -> Any:
+    """Return the cross-entropy, summed over the images with a label, and divided by their number in the batch."""
+    known = (labels >= 0).astype(np.float32)
+    losses = gluon.loss.SoftmaxCrossEntropyLoss()(outputs, _like(outputs, labels))
+    return (losses * _like(outputs, known / count)).sum()
+
+
+def _like(outputs: Any, values: np.ndarray) -> Any:
+    return to_mx(values.astype(np.float32)).as_in_context(outputs.ctx)
 
 
 def _fixed_weights(weights: Mapping[str, float] | str, names: Sequence[str]) -> np.ndarray:
-    """Return the weight that each task's loss starts with."""
+    """Return the initial weight of each task's loss, and check the argument `weights`."""
     if not names:
         raise SettingsError("tasks is empty; at least 1 is needed.")
     if weights in ("equal", "uncertainty"):
@@ -137,31 +248,12 @@ def _fixed_weights(weights: Mapping[str, float] | str, names: Sequence[str]) -> 
 
 
 def _all_images(parts: Sequence[ImageFolder]) -> tuple[ImageFolder, np.ndarray]:
-    """Return every image once, labelled by its row in the other array: its labels by task, -1 where it has none."""
+    """Return the union of the images of all tasks, and an array of their labels (N, tasks), -1 for no label.
+
+    The label of an image in the returned `ImageFolder` is its row number in the array.
+    """
     labels_of = [dict(part.items) for part in parts]
     paths = sorted(set().union(*labels_of))
     images = parts[0].subset([])
     images.items = [(path, row) for row, path in enumerate(paths)]
     return images, np.array([[labels.get(path, -1) for labels in labels_of] for path in paths])
-
-
-def _mean_loss(outputs: Any, labels: np.ndarray) -> Any:
-    """Return the mean cross-entropy of the images that have a label; 0 if none has."""
-    known = (labels >= 0).astype(np.float32)
-    losses = gluon.loss.SoftmaxCrossEntropyLoss()(outputs, _like(outputs, labels))
-    return (losses * _like(outputs, known / max(known.sum(), 1))).sum()
-
-
-def _like(outputs: Any, values: np.ndarray) -> Any:
-    return to_mx(values.astype(np.float32)).as_in_context(outputs.ctx)
-
-
-def _accuracies(nets: Mapping[str, gluon.HybridBlock], batches: Any, labels: np.ndarray) -> list[float]:
-    """Return the accuracy of each task on the images that have a label of it."""
-    features, predicted = next(iter(nets.values())).features, []
-    for X, _ in batches:
-        codes = outputs_of(features, X.as_in_context(runtime.devices()[0]))
-        outputs = [outputs_of(net.output, codes).asnumpy() for net in nets.values()]
-        predicted.append(np.stack([each.argmax(axis=1) for each in outputs], axis=1))
-    right = np.concatenate(predicted) == labels
-    return [float(right[known, i].mean()) for i, known in enumerate((labels >= 0).T)]

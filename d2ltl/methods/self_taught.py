@@ -1,8 +1,9 @@
-"""Self-taught learning: features from unlabelled images, a classifier from few labelled ones (Raina et al. 2007).
+"""Self-taught learning: features from unlabelled images, and a classifier from few labelled images.
 
-Raina, Battle, Lee, Packer and Ng call it so because the unlabelled images need not show the classes of the labelled
-ones. The features here are those of Coates, Lee and Ng (2011, *An analysis of single-layer networks in unsupervised
-feature learning*): K-means on whitened patches, which they found to do better than autoencoders.
+In self-taught learning, the unlabelled images need not show the classes of the labelled images (Raina, Battle, Lee,
+Packer and Ng 2007, *Self-taught learning: transfer learning from unlabeled data*). The features of this module come
+from K-means on whitened image patches (Coates, Lee and Ng 2011, *An analysis of single-layer networks in unsupervised
+feature learning*). Coates et al. found them better than the features of autoencoders.
 """
 
 from __future__ import annotations
@@ -15,26 +16,26 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from sklearn.cluster import MiniBatchKMeans
 
-from d2ltl.codes import accuracy_by_labels
-from d2ltl.data import Pair, as_pair
-from d2ltl.decoding import PathLike
+from d2ltl.data.batches import read_pixels
+from d2ltl.data.pairs import Data, Images, as_pair
 from d2ltl.errors import SettingsError
-from d2ltl.evaluation import Images
-from d2ltl.loading import read_pixels
+from d2ltl.training.linear_probe import accuracy_by_labels
 
-PATCHES = 20_000  # that features are learned from
-NOISE, RIDGE = 10 / 255**2, 0.1  # added to the variances of a patch and of the patches, as Coates et al. do
-BATCH = 32  # images that are described at once
+PATCHES = 20_000  # number of random patches for K-means
+# Added to the variance within a patch (contrast normalisation) and to the eigenvalues (whitening), as by Coates et al.
+NOISE, RIDGE = 10 / 255**2, 0.1
+BATCH = 32  # images per batch, which limits the memory
 
 
 class SelfTaught(NamedTuple):
-    """Features learned from unlabelled images, and what they are worth.
+    """The result of `train_self_taught`: features learned from unlabelled images, and their accuracy.
 
     Attributes
     ----------
     features : PatchFeatures
+        Function from images to features; see `learn_features`.
     accuracy : dict from str to list of float
-        Test accuracy of a classifier on ``'pixels'`` and on ``'features'``, for each number of labelled images.
+        Test accuracy of a linear classifier on ``'pixels'`` and on ``'features'``, for each number of labelled images.
     """
 
     features: PatchFeatures
@@ -43,7 +44,7 @@ class SelfTaught(NamedTuple):
 
 def train_self_taught(
     unlabelled: Images,
-    data: PathLike | Pair,
+    data: Data,
     per_class: Sequence[int] = (5, 10, 20),
     *,
     num_features: int = 200,
@@ -51,21 +52,35 @@ def train_self_taught(
     patch: int = 6,
     seed: int = 0,
 ) -> SelfTaught:
-    """Learn features without labels, and compare them with pixels, by a linear classifier from few labelled images.
+    """Learn features from unlabelled images, and compare them with raw pixels for classification with few labels.
+
+    The classifier is logistic regression on the features or the pixels of a few labelled images (Raina et al. 2007,
+    *Self-taught learning: transfer learning from unlabeled data*). See `learn_features` for the features, and
+    `accuracy_by_labels` for the comparison.
 
     Parameters
     ----------
     unlabelled : path or ImageFolder
-        Images of any kind: a folder, whose subfolders are not taken for classes, or a data set, whose labels are
-        not looked at.
-    data : path or pair
-        The labelled images: a folder (see `load_images`), or the pair that `load_images` returns.
+        Images of any kind: a folder or a data set. Subfolders and labels are ignored.
+    data : str, path or pair
+        Labelled training and test images; see `train_fine_tuning`.
     per_class : sequence of int
-        Numbers of labelled images of each class, at least 2.
+        Numbers of labelled training images per class, each at least 2.
     num_features, size, patch : int
-        Those of `learn_features`.
+        See `learn_features`.
     seed : int
-        Of the features, and of the labelled images that are drawn.
+        Seed of the features and of the random choice of labelled images.
+
+    Returns
+    -------
+    SelfTaught
+        A named tuple of `features`, as `learn_features` returns them, and `accuracy`, a dict from ``'pixels'`` and
+        ``'features'`` to the list of test accuracies.
+
+    Raises
+    ------
+    ImageFolderError, SettingsError
+        If the images or a number cannot be used.
     """
     pair = as_pair(data)
 
@@ -81,24 +96,34 @@ def train_self_taught(
 def learn_features(
     unlabelled: Images, num_features: int = 200, *, size: int = 32, patch: int = 6, seed: int = 0
 ) -> PatchFeatures:
-    """Learn to describe images from unlabelled ones.
+    """Learn image features from unlabelled images, by K-means on whitened patches.
+
+    K-means finds typical patches in random patches of the images (Coates, Lee and Ng 2011, *An analysis of single-layer
+    networks in unsupervised feature learning*). The features of an image measure how similar its patches are to each
+    centroid (the paper's triangle activation), averaged over each quarter of the image.
 
     Parameters
     ----------
     unlabelled : path or ImageFolder
-        See `train_self_taught`.
+        Images of any kind: a folder or a data set. Subfolders and labels are ignored.
     num_features : int
-        How many kinds of patches to tell apart.
+        Number of centroids, from 2 to 2,000.
     size : int
         Height and width that images are resized to, in pixels.
     patch : int
-        Height and width of a patch, less than `size`.
+        Height and width of a patch, in pixels: at least 2, and less than `size`.
     seed : int
+        Seed of the random patches and of K-means.
+
+    Returns
+    -------
+    PatchFeatures
+        A function from images to nonnegative features, float32, shape (N, 4 × `num_features`).
 
     Raises
     ------
     ImageFolderError
-        If there is no image.
+        If there is no image, or an image cannot be read.
     SettingsError
         If a number cannot be used.
     """
@@ -120,7 +145,7 @@ def learn_features(
 
 @dataclass(frozen=True)
 class PatchFeatures:
-    """What `learn_features` learned; called with images, it returns their features, float32 (N, 4 × number)."""
+    """The features that `learn_features` learned: a function from images to features."""
 
     size: int
     patch: int
@@ -129,7 +154,10 @@ class PatchFeatures:
     centroids: np.ndarray
 
     def __call__(self, images: Images) -> np.ndarray:
-        """Return how much of each kind of patch there is in each quarter of each image; never below 0."""
+        """Return the features of images: nonnegative float32 numbers, shape (N, 4 × number of centroids).
+
+        A feature is the similarity of patches to one centroid, averaged over one quarter of the image.
+        """
         pixels = read_pixels(images, self.size)
         return np.concatenate([self._describe(pixels[i : i + BATCH]) for i in range(0, len(pixels), BATCH)])
 
@@ -146,11 +174,11 @@ class PatchFeatures:
 
 
 def _windows(pixels: np.ndarray, patch: int) -> np.ndarray:
-    """Return a view of all patches of images, shape (N, side, side, 3, patch, patch)."""
+    """Return a view of all patches of images, shape (N, rows, columns, 3, patch, patch)."""
     return sliding_window_view(pixels, (patch, patch), axis=(1, 2))  # type: ignore[call-overload]  # two axes will do
 
 
 def _even(patches: np.ndarray) -> np.ndarray:
-    """Return patches (n, values) of the same brightness and contrast."""
+    """Return patches (n, values) normalised to mean 0 and about the same contrast."""
     centred = patches - patches.mean(axis=1, keepdims=True)
     return centred / np.sqrt(centred.var(axis=1, keepdims=True) + NOISE)

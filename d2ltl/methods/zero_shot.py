@@ -1,4 +1,4 @@
-"""Zero-shot learning: recognise classes never seen in training through their attributes (ESZSL, 2015)."""
+"""Zero-shot learning by attributes: ESZSL (Romera-Paredes and Torr 2015)."""
 
 from __future__ import annotations
 
@@ -11,29 +11,30 @@ from mxnet import gluon
 from sklearn.metrics import confusion_matrix
 from sklearn.preprocessing import StandardScaler
 
-from d2ltl.codes import extract_codes
-from d2ltl.data import ImageFolder, Pair, as_pair, check_every_class
-from d2ltl.decoding import PathLike
+from d2ltl.data.folders import ImageFolder, check_every_class
+from d2ltl.data.labels import read_labels
+from d2ltl.data.pairs import Data, as_pair
 from d2ltl.errors import ImageFolderError, SettingsError
-from d2ltl.labels import read_labels
+from d2ltl.training.features import extract_codes
 
-CODES_RIDGE, ATTRIBUTES_RIDGE = 1.0, 0.001  # the paper's gamma, per image, and lambda
+CODES_RIDGE, ATTRIBUTES_RIDGE = 1.0, 0.001  # regularisation: the paper's gamma (per training image) and lambda
 
 
 @dataclass(frozen=True)
 class ZeroShot:
-    """How well classes are recognised that were left out of training. Every accuracy is a mean over classes.
+    """The result of `recognise_unseen` for one group of unseen classes. All accuracies are means over classes.
 
     Attributes
     ----------
     unseen : tuple of str
-        The classes left out.
+        Names of the classes that were left out of the training.
     accuracy : float
-        On test images of the unseen classes, when only these can be the answer.
+        Zero-shot accuracy: test images of the unseen classes, prediction restricted to the unseen classes.
     general_unseen, general_seen : float
-        On test images of the unseen and of the seen classes, when every class can be the answer.
+        Generalised zero-shot accuracies: test images of the unseen and of the seen classes, prediction among all
+        classes.
     confusion : ndarray of int, shape (unseen classes, all classes)
-        Row: the true class; column: the answer, when every class can be it.
+        Confusion matrix for prediction among all classes. Rows are true classes, columns are predicted classes.
     """
 
     unseen: tuple[str, ...]
@@ -44,12 +45,12 @@ class ZeroShot:
 
     @property
     def chance(self) -> float:
-        """The accuracy of guessing one of the unseen classes."""
+        """Accuracy of guessing one of the unseen classes."""
         return 1 / len(self.unseen)
 
     @property
     def harmonic_mean(self) -> float:
-        """The harmonic mean of the two accuracies when every class can be the answer (Xian et al. 2019)."""
+        """Harmonic mean of `general_unseen` and `general_seen` (Xian et al. 2019)."""
         total = self.general_unseen + self.general_seen
         return 2 * self.general_unseen * self.general_seen / total if total else 0.0
 
@@ -57,37 +58,44 @@ class ZeroShot:
 def recognise_unseen(
     net: gluon.HybridBlock,
     *,
-    data: PathLike | Pair,
+    data: Data,
     attributes: Sequence[str],
     unseen: Sequence[Sequence[str]],
     **options: Any,
 ) -> list[ZeroShot]:
-    """Leave classes out of training, and recognise them by their attributes.
+    """Recognise classes without training images by their attributes (zero-shot learning).
 
-    From the CNN codes of the seen classes one matrix is learned, in closed form, which says how well an image goes with
-    a row of attributes; a test image gets the class whose row it goes with best (Romera-Paredes and Torr 2015, *An
-    embarrassingly simple approach to zero-shot learning*). All that is known of an unseen class is such a row: how
-    often it has each attribute.
+    A bilinear map scores how well the CNN codes of an image match the attributes of a class. It is fitted in closed
+    form on the images of the seen classes. The attributes of a class are the shares of its training images with each
+    attribute; nothing else is known of an unseen class. The predicted class is the one with the highest score
+    (Romera-Paredes and Torr 2015, *An embarrassingly simple approach to zero-shot learning*).
 
     Parameters
     ----------
     net : HybridBlock
-        From `source_net`, or trained on other classes.
-    data : path or pair of ImageFolder
-        A folder, or the pair that `load_images` returns, beside a `labels.csv` (see `read_labels`).
+        Network that computes the codes: a source model, or a network trained on other classes.
+    data : str, path or pair of ImageFolder
+        Training and test images with a `labels.csv` (see `read_labels`); see `train_fine_tuning`.
     attributes : sequence of str
-        The columns of it that hold attributes, 0 or 1.
-    unseen : sequence of sequences of str
-        Groups of classes. Each is left out in turn, while all other classes are seen.
+        Columns of `labels.csv` with the attributes, which are 0 or 1.
+    unseen : sequence of sequence of str
+        Groups of classes. For each group, the map is fitted on the images of all other classes.
     **options
-        Those of `extract_codes`.
+        Further arguments of `extract_codes`.
+
+    Returns
+    -------
+    list of ZeroShot
+        The result for each group.
 
     Raises
     ------
     ImageFolderError
-        If there are no such attributes, or none that tells the seen classes apart, or a class has no image.
+        If an attribute does not exist or has other values, no attribute distinguishes the seen classes, or a class has
+        no image.
     SettingsError
-        If a group does not leave two classes or more on both sides.
+        If `attributes` is empty, or a group contains an unknown or repeated class. If a group has, or leaves, fewer
+        than 2 classes.
     """
     train, test = as_pair(data)
     check_every_class(train, "train")
@@ -131,7 +139,7 @@ def _labels_of(names: Sequence[str], classes: Sequence[str]) -> list[int]:
 
 
 def _attribute_values(images: ImageFolder, attributes: Sequence[str]) -> np.ndarray:
-    """Return the attributes of each image, bool, shape (N, attributes)."""
+    """Return the attributes of each image: bool, shape (N, attributes)."""
     if not attributes:
         raise SettingsError("attributes is empty; name the columns of labels.csv that hold attributes.")
     columns = {name: read_labels(images, name) for name in attributes}
@@ -142,12 +150,24 @@ def _attribute_values(images: ImageFolder, attributes: Sequence[str]) -> np.ndar
 
 
 def _scores(codes: np.ndarray, labels: np.ndarray, rows: np.ndarray, test_codes: np.ndarray) -> np.ndarray:
-    """Return how well each test image goes with the attributes of each class, shape (M, classes)."""
+    """Return the score of each test image for each class, shape (M, classes).
+
+    Parameters
+    ----------
+    codes : ndarray, shape (N, channels)
+        CNN codes of the training images of the seen classes.
+    labels : ndarray of int, shape (N,)
+        Labels of these images.
+    rows : ndarray, shape (classes, attributes)
+        Attributes of all classes.
+    test_codes : ndarray, shape (M, channels)
+        CNN codes of the test images.
+    """
     scaler = StandardScaler().fit(codes)
     codes, test_codes = scaler.transform(codes), scaler.transform(test_codes)
     rows = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)
     seen = np.unique(labels)
-    weights = 1 / np.bincount(labels)[labels]  # every class counts the same, however many images it has
+    weights = 1 / np.bincount(labels)[labels]  # every class has the same weight
     weighted = codes.T * (weights / weights.mean())
     right = np.where(labels[:, None] == seen, 1.0, -1.0)
     ridge = CODES_RIDGE * len(codes) * np.eye(codes.shape[1])
@@ -157,5 +177,5 @@ def _scores(codes: np.ndarray, labels: np.ndarray, rows: np.ndarray, test_codes:
 
 
 def _mean_accuracy(labels: np.ndarray, answers: np.ndarray, classes: Sequence[int]) -> float:
-    """Return the mean over classes of the share of their images that are answered right."""
+    """Return the accuracy on the images of some classes, averaged over these classes."""
     return float(np.mean([np.mean(answers[labels == label] == label) for label in classes]))

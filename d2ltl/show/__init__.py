@@ -1,1 +1,1 @@
-"""Demonstrations of what the library can show, each in under a minute: ``python -m d2ltl.show``."""
+"""Demonstrations of the library that take less than a minute each: ``python -m d2ltl.show``."""

@@ -1,4 +1,4 @@
-"""``python -m d2ltl.show``: a list of all demonstrations, or one of them."""
+"""``python -m d2ltl.show``: list the demonstrations, or run one of them."""
 
 from __future__ import annotations
 
@@ -7,24 +7,16 @@ import sys
 import time
 from pathlib import Path
 
-from d2ltl.command_line import run_command
+from d2ltl.cli import run_command
 from d2ltl.errors import SettingsError
-from d2ltl.replacing import replacing
-from d2ltl.show import beyond_labels, beyond_training, chapter, first_experience, when_and_how
-
-DEMONSTRATIONS = {
-    **chapter.DEMONSTRATIONS,
-    **when_and_how.DEMONSTRATIONS,
-    **first_experience.DEMONSTRATIONS,
-    **beyond_labels.DEMONSTRATIONS,
-    **beyond_training.DEMONSTRATIONS,
-}
+from d2ltl.files import atomic_write
+from d2ltl.show.catalogue import DEMONSTRATIONS
 
 FORMATS = ("png", "svg", "pdf", "jpg")
 
 
 def listing() -> str:
-    """Return the names and questions of all demonstrations, by topic."""
+    """Return the names and titles of all demonstrations, grouped by topic."""
     width = max(map(len, DEMONSTRATIONS))
     lines: list[str] = []
     for topic in dict.fromkeys(demonstration.topic for demonstration in DEMONSTRATIONS.values()):
@@ -34,16 +26,17 @@ def listing() -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line; return the exit status."""
+    """Run the command line and return the exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m d2ltl.show",
-        description="Run one small experiment in under a minute: its verdict is printed, its figure saved.\n"
-        "One seed and few images show the way, not the truth: the chapters repeat them with more.\n\n" + listing(),
+        description="Run one small experiment in less than a minute. Prints the result and saves a figure.\n"
+        "The results are rough, because they come from one seed and few images. The chapters use more of both.\n\n"
+        + listing(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("name", nargs="?", choices=[*DEMONSTRATIONS], metavar="NAME", help="default: list them")
-    parser.add_argument("--seed", type=int, default=0, help="another seed, another result (default: %(default)s)")
-    parser.add_argument("--out", type=Path, help="file of the figure (default: NAME.png)")
+    parser.add_argument("name", nargs="?", choices=[*DEMONSTRATIONS], metavar="NAME", help="default: list the names")
+    parser.add_argument("--seed", type=int, default=0, help="random seed; default: %(default)s")
+    parser.add_argument("--out", type=Path, help="file for the figure; default: NAME.png")
     args = parser.parse_args(arguments)
     if args.name is None:
         print(listing())
@@ -59,7 +52,7 @@ def _show(name: str, seed: int, file: Path) -> None:
     print(f"{DEMONSTRATIONS[name].title} The figure will be in {file}", flush=True)
     start = time.perf_counter()
     shown = DEMONSTRATIONS[name].run(seed)
-    with replacing(file) as temporary:
+    with atomic_write(file) as temporary:
         shown.figure.savefig(temporary, dpi=120)
     print(f"\n{shown.verdict}\n({file}, seed {seed}, {time.perf_counter() - start:.0f} s)")
 

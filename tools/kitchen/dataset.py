@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tqdm.auto import tqdm
 
-from d2ltl.replacing import replacing
+from d2ltl.files import atomic_write, write_bytes
 from tools.kitchen.foods import HOTDOG, MENU
 from tools.kitchen.render import VERSIONS, render_image
 
@@ -92,8 +92,7 @@ def take_shot(folder: Path, seed: int, size: int, each: Shot) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     # The row first: an image that is there has its row.
     for file, content in ((path.with_suffix(".json"), json.dumps(labels).encode()), (path, image)):
-        with replacing(file) as temporary:
-            temporary.write_bytes(content)
+        write_bytes(file, content)
 
 
 def pack(out: Path, folder: Path, shots: list[Shot]) -> None:
@@ -106,7 +105,7 @@ def pack(out: Path, folder: Path, shots: list[Shot]) -> None:
     writer.writerows(rows)
     files = {"labels.csv": table.getvalue().encode()}
     files.update((each.file, (folder / each.file).read_bytes()) for each in shots)
-    with replacing(out) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+    with atomic_write(out) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         for name, content in files.items():
             # Stored as it is: JPEG does not shrink, and zlib's output is not the same in every version.
             archive.writestr(zipfile.ZipInfo(f"{NAME}/{name}", EPOCH), content)

@@ -1,0 +1,81 @@
+"""Command line of `advise`: ``python -m d2ltl.advice --help``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from d2ltl.cli import run_command
+from d2ltl.datasets import BOOK, RENDERED, defaults_of
+
+DESCRIPTION = """\
+Recommends a training strategy and a source model for your images, before you train. Takes about a minute, and measures
+on the training images:
+
+  number of images            few or many per class
+  fit of each source model    accuracy of a linear classifier on the features of each stage, LogME, LEEP
+  similarity                  share of errors that pretraining avoids, compared with random weights
+  need for transfer           accuracy of a network trained from scratch for 100 small steps
+
+Then it recommends one strategy and gives the reasons:
+
+                 similar to the source set          different from the source set
+  few images     linear classifier on features      linear classifier on features of an earlier stage
+  many images    fine-tune all layers               fine-tune all layers for more epochs
+
+It recommends training from scratch if transfer is not more accurate."""
+EXAMPLES = """\
+examples:
+  python -m d2ltl.advice my_photos --size 96                 your own folder: one folder of images for each class
+  python -m d2ltl.advice hotdog-mini                         rendered images that come with d2ltl
+  python -m d2ltl.advice digits                              handwritten digits: do models of photographs help?
+  python -m d2ltl.advice my_photos --sources resnet18_v2:tinyimagenet squeezenet1.1:imagenet
+                                                             compare two source models
+The advice is an estimate and can be wrong. `python -m d2ltl.compare` trains the networks and measures their accuracy.
+Exit status: 0 success, 2 error in arguments or data, 130 interrupted.
+"""
+
+
+def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Return the arguments of the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m d2ltl.advice",
+        description=DESCRIPTION,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    # fmt: off
+    parser.add_argument("data", metavar="FOLDER",
+                        help="folder of images, archive, or name of a data set: see `python -m d2ltl.compare --help`")
+    parser.add_argument("--sources", nargs="+", default=["resnet18_v2:auto"], metavar="NET:WEIGHTS",
+                        help="source models; WEIGHTS is imagenet, tinyimagenet, a .params file, or auto (imagenet if "
+                             "on this machine, else tinyimagenet); default: resnet18_v2:auto")
+    parser.add_argument("--size", type=int, metavar="PIXELS",
+                        help=f"height and width of the images that the networks see; default: {BOOK.size}, "
+                             f"{defaults_of(RENDERED).size} with {RENDERED}")
+    parser.add_argument("--seed", type=int, default=0, help="seed of all random choices; default: %(default)s")
+    # fmt: on
+    args = parser.parse_args(argv)
+    for source in args.sources:
+        if not all(source.partition(":")[::2]):
+            parser.error(f"--sources: {source} is not NET:WEIGHTS, as in resnet18_v2:tinyimagenet")
+    return args
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Print the advice. Return the exit status: 0, 2 after an error in arguments or data, 130 after Ctrl-C."""
+    args = parse(argv)
+    return run_command(lambda: _advise(args))
+
+
+def _advise(args: argparse.Namespace) -> None:
+    from d2ltl.advice.advising import advise  # imported here so that --help does not load MXNet
+    from d2ltl.models.sources import source_net
+
+    sources = {source: source_net(*source.split(":", 1)) for source in args.sources}
+    print(advise(args.data, sources, size=args.size, seed=args.seed))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,198 @@
+"""Transferability estimates: how well a source model fits a target set, and how different two domains are."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.model_selection import StratifiedKFold, cross_val_score
+
+from d2ltl.errors import SettingsError
+from d2ltl.training.linear_probe import linear_head
+
+STEPS, TOLERANCE = 100, 1e-4  # of the fixed-point iteration in LogME, which usually needs fewer than ten steps
+TINY = 1e-12  # avoids divisions by zero in LogME when the labels are fitted without an error
+
+
+def log_me(codes: np.ndarray, labels: np.ndarray) -> float:
+    """Return LogME, the logarithm of the maximum evidence of the labels given CNN codes, per image.
+
+    For each class, a Bayesian linear regression predicts from the codes whether an image belongs to the class. The
+    evidence is the probability density of the labels, with the weights integrated out. It is maximised over the
+    precisions of the prior and of the noise. LogME is the mean over the classes. Higher is better; positive values are
+    possible. Values for different source models on the same target set can be compared, even if the numbers of channels
+    differ. (You et al. 2021, *LogME: Practical Assessment of Pre-trained Models for Transfer Learning*.)
+
+    Parameters
+    ----------
+    codes : ndarray, shape (N, channels)
+        CNN codes from `extract_codes`.
+    labels : ndarray of int, shape (N,)
+        Labels of the images.
+
+    Raises
+    ------
+    SettingsError
+        If the numbers of labels and codes differ, there are fewer than two classes, a code is not finite, or all codes
+        are 0.
+    """
+    labels = _check(codes, labels)
+    if not codes.any():
+        raise SettingsError("All codes are 0; they say nothing of the images.")
+    u, singular, _ = np.linalg.svd(codes.astype(np.float64), full_matrices=False)
+    spectrum = np.zeros(codes.shape[1])  # eigenvalues of codes.T @ codes
+    spectrum[: len(singular)] = singular**2
+    return float(np.mean([_evidence(u, spectrum, (labels == label).astype(np.float64)) for label in np.unique(labels)]))
+
+
+def _evidence(u: np.ndarray, spectrum: np.ndarray, y: np.ndarray) -> float:
+    """Return the maximum log evidence of y, per entry.
+
+    Parameters
+    ----------
+    u : ndarray, shape (N, rank)
+        Left singular vectors of the codes.
+    spectrum : ndarray, shape (channels,)
+        Eigenvalues of ``codes.T @ codes``.
+    y : ndarray, shape (N,)
+        1 for the images of a class, otherwise 0.
+    """
+    projected = np.zeros_like(spectrum)
+    projected[: u.shape[1]] = (u.T @ y) ** 2
+    outside = max(0.0, y @ y - projected.sum())  # squared norm of the part of y that no weights can fit
+
+    def posterior(alpha: float, beta: float) -> tuple[np.ndarray, float, float]:
+        """Return the posterior precisions of the weights, the squared norm of their mean, and its squared error."""
+        precisions = alpha + beta * spectrum
+        length = (beta**2 * spectrum * projected / precisions**2).sum()
+        return precisions, length, (projected * (alpha / precisions) ** 2).sum() + outside
+
+    alpha = beta = 1.0  # precisions of the prior of the weights, and of the noise
+    for _ in range(STEPS):
+        precisions, length, error = posterior(alpha, beta)
+        determined = (beta * spectrum / precisions).sum()  # effective number of parameters
+        before = alpha / beta
+        alpha, beta = determined / max(length, TINY), max(len(y) - determined, TINY) / max(error, TINY)
+        if abs(alpha / beta - before) <= TOLERANCE * before:
+            break
+    precisions, length, error = posterior(alpha, beta)
+    log_evidence = len(spectrum) * np.log(alpha) + len(y) * np.log(beta / (2 * np.pi)) - np.log(precisions).sum()
+    return float(log_evidence - beta * error - alpha * length) / (2 * len(y))
+
+
+def leep(probabilities: np.ndarray, labels: np.ndarray) -> float:
+    """Return LEEP, the log expected empirical prediction of the labels from the source model's class probabilities.
+
+    The joint distribution of labels and source classes is estimated from the images: each image counts for every source
+    class with the probability that the source model predicts. The conditional distribution of the label given the
+    source class then predicts the label of each image. LEEP is the mean log-likelihood of these predictions, in nats.
+    It is 0 if the source classes determine the labels. It is minus the entropy of the labels (`label_entropy`) if the
+    source classes contain no information about the labels. (Nguyen et al. 2020, *LEEP: A New Measure to Evaluate
+    Transferability of Learned Representations*.)
+
+    Parameters
+    ----------
+    probabilities : ndarray, shape (N, source classes)
+        Class probabilities from `predict` with the source model.
+    labels : ndarray of int, shape (N,)
+        Labels of the images.
+
+    Raises
+    ------
+    SettingsError
+        If the numbers of labels and rows differ, there are fewer than two classes, or the rows are not probabilities.
+    """
+    labels = _check(probabilities, labels)
+    if probabilities.min() < 0 or not np.allclose(probabilities.sum(axis=1), 1, atol=1e-3):
+        raise SettingsError("LEEP needs probabilities, which sum to 1 for each image, as `predict` returns them.")
+    one_hot = (labels[:, None] == np.unique(labels)).astype(np.float64)
+    joint = one_hot.T @ probabilities.astype(np.float64)  # (labels, source classes)
+    total = joint.sum(axis=0)
+    conditional = np.divide(joint, total, out=np.zeros_like(joint), where=total > 0)
+    return float(np.log(((probabilities @ conditional.T) * one_hot).sum(axis=1)).mean())
+
+
+def label_entropy(labels: np.ndarray) -> float:
+    """Return the entropy of the labels in nats.
+
+    It equals ``-leep`` for a source model whose predictions contain no information about the labels.
+
+    Parameters
+    ----------
+    labels : ndarray of int, shape (N,)
+        Labels of the images.
+    """
+    shares = np.unique(labels, return_counts=True)[1] / len(labels)
+    return float(-(shares * np.log(shares)).sum())
+
+
+def probe_accuracy(
+    codes: np.ndarray,
+    labels: np.ndarray,
+    head: str = "softmax",
+    folds: int = 5,
+    seed: int = 0,
+    scoring: str = "accuracy",
+) -> float:
+    """Return the accuracy, between 0 and 1, of a linear classifier on CNN codes, by stratified cross-validation.
+
+    Parameters
+    ----------
+    codes : ndarray, shape (N, channels)
+        CNN codes from `extract_codes`.
+    labels : ndarray of int, shape (N,)
+        Labels of the images, at least two images of each class.
+    head : {'softmax', 'svm'}
+        Linear classifier; see `linear_head`.
+    folds : int
+        Number of folds. It is reduced to the number of images of the rarest class if that is smaller.
+    seed : int
+        Seed of the cross-validation split and of the SVM's solver.
+    scoring : str
+        Name of the score in scikit-learn, such as ``'accuracy'`` or ``'balanced_accuracy'``.
+
+    Raises
+    ------
+    SettingsError
+        If the numbers of labels and codes differ, there are fewer than two classes, a class has a single image, or a
+        code is not finite.
+    """
+    labels = _check(codes, labels)
+    rarest = int(np.unique(labels, return_counts=True)[1].min())
+    if rarest < 2:
+        raise SettingsError("One class has a single image; cross-validation needs at least 2 of each class.")
+    cut = StratifiedKFold(min(folds, rarest), shuffle=True, random_state=seed)
+    return float(cross_val_score(linear_head(head, seed=seed), codes, labels, scoring=scoring, cv=cut).mean())
+
+
+def proxy_a_distance(source_codes: np.ndarray, target_codes: np.ndarray, seed: int = 0) -> float:
+    """Return the proxy A-distance between two domains, 2 (1 − 2 error) of a linear classifier that separates them.
+
+    The error is the cross-validated balanced error rate of a linear SVM. A distance of 0 means that the SVM cannot
+    distinguish the domains; 2 means that it makes no error. (Ben-David et al. 2007, *Analysis of representations for
+    domain adaptation*.)
+
+    Parameters
+    ----------
+    source_codes, target_codes : ndarray, shape (N, channels) and (M, channels)
+        CNN codes of at least 2 images of each domain, from `extract_codes`.
+    seed : int
+        Seed of the cross-validation split and of the SVM's solver.
+
+    Raises
+    ------
+    SettingsError
+        If a domain has a single image, or a code is not finite.
+    """
+    codes = np.concatenate([source_codes, target_codes])
+    domains = np.repeat([0, 1], [len(source_codes), len(target_codes)])
+    return 4 * probe_accuracy(codes, domains, "svm", seed=seed, scoring="balanced_accuracy") - 2
+
+
+def _check(rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    labels = np.asarray(labels)
+    if len(rows) != len(labels):
+        raise SettingsError(f"There are {len(rows)} rows of numbers, but {len(labels)} labels; one for each is needed.")
+    if not np.isfinite(rows).all():
+        raise SettingsError("A number is not finite.")
+    if len(np.unique(labels)) < 2:
+        raise SettingsError("All labels are the same; at least 2 classes are needed.")
+    return labels

@@ -1,0 +1,185 @@
+"""The advice for a set of images, derived from measurements, and its text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+# Images per class. With about this many images, linear probing and fine-tuning were about equally accurate.
+FEW = 100
+# Minimal `Fit.learned` of images similar to the source set. Measured: 0.2 to 0.6 on food, mostly less on digits.
+LEARNED = 0.2
+# Minimal gain in accuracy over training from scratch, about one standard error for 1,000 images.
+NEEDED = 0.02
+SCRATCH_STEPS = 100  # training steps of the network from scratch
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Measurements of how well a source model fits the images.
+
+    Attributes
+    ----------
+    source : str
+        Name of the source model.
+    size : int
+        Height and width of the images that the network saw, in pixels.
+    by_stage : list of float
+        Cross-validated accuracy of a linear classifier on the codes of each stage, first to last.
+    untrained : list of float
+        The same accuracies for the same network with random weights.
+    log_me : float
+        LogME of the codes of the last stage (`d2ltl.log_me`).
+    leep : float
+        LEEP of the predictions of the source model (`d2ltl.leep`).
+    """
+
+    source: str
+    size: int
+    by_stage: list[float]
+    untrained: list[float]
+    log_me: float
+    leep: float
+
+    @property
+    def stage(self) -> int:
+        """Number of the stage with the highest accuracy in `by_stage`, counted from 1."""
+        return int(np.argmax(self.by_stage)) + 1
+
+    @property
+    def accuracy(self) -> float:
+        """Highest accuracy in `by_stage`."""
+        return max(self.by_stage)
+
+    @property
+    def learned(self) -> float:
+        """Reduction of the error rate by pretraining, relative to the same network with random weights.
+
+        It compares the last stage of the pretrained network with the best stage of the untrained network. 1 means no
+        errors; 0 or less means that pretraining does not help.
+        """
+        errors = 1 - max(self.untrained)
+        return (self.by_stage[-1] - max(self.untrained)) / errors if errors else 0.0
+
+
+@dataclass(frozen=True)
+class Advice:
+    """The result of `advise`: measurements on a target set, and the recommended strategy. ``str`` returns it as text.
+
+    Attributes
+    ----------
+    images, classes : int
+        Numbers of training images and of classes.
+    fits : list of Fit
+        Measurements for each source model, most accurate first.
+    scratch : float
+        Accuracy of a short training from scratch, with the architecture of the best source model.
+    """
+
+    images: int
+    classes: int
+    fits: list[Fit]
+    scratch: float
+
+    @property
+    def few(self) -> bool:
+        """Whether there are on average fewer than 100 images per class."""
+        return self.images / self.classes < FEW
+
+    @property
+    def similar(self) -> bool:
+        """Whether the images are similar to the source set of the best source model.
+
+        Early stages of a network are general, late stages are specific to the source set (Yosinski et al. 2014). The
+        images count as similar if pretraining of the last stage reduces the error rate by at least 20 % (see
+        `Fit.learned`).
+        """
+        return self.fits[0].learned >= LEARNED
+
+    @property
+    def needed(self) -> bool:
+        """Whether the accuracy of transfer exceeds that of a short training from scratch by more than 0.02."""
+        return self.fits[0].accuracy > self.scratch + NEEDED
+
+    @property
+    def way(self) -> str:
+        """Recommended strategy: ``'codes-softmax'``, ``'finetune'`` or ``'scratch'`` (see `find_strategy`)."""
+        if not self.needed:
+            return "scratch"
+        return "codes-softmax" if self.few else "finetune"
+
+    @property
+    def stage(self) -> int | None:
+        """Number of the stage whose codes to classify, counted from 1.
+
+        None means the last stage, or that the recommended strategy does not classify codes.
+        """
+        best = self.fits[0]
+        early = self.way == "codes-softmax" and not self.similar and best.stage < len(best.by_stage)
+        return best.stage if early else None
+
+    @property
+    def longer(self) -> bool:
+        """Whether fine-tuning needs more epochs than usual, because the images differ from the source set."""
+        return self.way == "finetune" and not self.similar
+
+    def __str__(self) -> str:
+        """Return the measurements and the advice as text."""
+        best = self.fits[0]
+        lines = [
+            f"{self.images} images of {self.classes} classes, {self.images / self.classes:.0f} of each on average: "
+            f"{'few' if self.few else 'not few'} (the limit is {FEW}).",
+            *map(_sentence, self.fits),
+        ]
+        if len(self.fits) > 1:
+            lines.append(f"{best.source} suits best. {_agreement(self.fits)}")
+        lines.append(_likeness(best, self.similar))
+        lines.append(
+            f"The same network from scratch: {self.scratch:.3f} after {SCRATCH_STEPS} small "
+            f"steps. Transfer is {'' if self.needed else 'not '}needed."
+        )
+        return "\n".join([*lines, f"Advice: {self.way}. {self._reason()}"])
+
+    def _reason(self) -> str:
+        source = self.fits[0].source
+        if self.way == "scratch":
+            return f"Train from scratch: {source} brings nothing that these images do not teach as well."
+        if self.stage:
+            return (
+                f"Fit a linear classifier on the codes of stage {self.stage} of {source}. Later stages know other "
+                "things, and there are too few images to teach them these."
+            )
+        if self.few:
+            return f"Fit a linear classifier on the codes of {source}. Few images gain little by training its layers."
+        if self.longer:
+            return (
+                f"Train all layers, starting from the weights of {source}, and longer than usual. The late layers have "
+                "to learn anew, and there are enough images for it."
+            )
+        return f"Train all layers of {source} at a small learning rate. There are enough images to adapt them."
+
+
+def _sentence(fit: Fit) -> str:
+    stages = ", ".join(f"{accuracy:.3f}" for accuracy in fit.by_stage)
+    return (
+        f"{fit.source}: a linear classifier on its codes is right in {fit.accuracy:.3f} of them (by stage: {stages}; "
+        f"cross-validated); LogME {fit.log_me:.3f}, LEEP {fit.leep:.3f}."
+    )
+
+
+def _agreement(fits: list[Fit]) -> str:
+    dissent = [
+        name
+        for name, values in (("LogME", [fit.log_me for fit in fits]), ("LEEP", [fit.leep for fit in fits]))
+        if values[0] < max(values)
+    ]
+    return f"{' and '.join(dissent)} would choose another." if dissent else "LogME and LEEP say so too."
+
+
+def _likeness(fit: Fit, similar: bool) -> str:
+    return (
+        f"With random weights, codes of the same network give {max(fit.untrained):.3f}: what its last stage learned "
+        f"avoids {max(0, fit.learned):.0%} of those errors. The images are {'like' if similar else 'unlike'} those of "
+        f"the source set (the limit is {LEARNED:.0%})."
+    )

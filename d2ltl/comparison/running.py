@@ -1,0 +1,263 @@
+"""Comparison of training strategies with the same data, epochs and seeds: `run_comparison`."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from mxnet.gluon import HybridBlock
+
+from d2ltl import runtime
+from d2ltl.comparison.gains import Gain, measure_gains
+from d2ltl.comparison.runs import Run, RunFolder
+from d2ltl.comparison.strategies import BASELINE, Rates, find_strategy, train_network
+from d2ltl.data.folders import ImageFolder
+from d2ltl.data.pairs import TEST_SHARE, Data, Pair, as_pair, name_of
+from d2ltl.datasets import default_data, defaults_of, is_rendered
+from d2ltl.errors import SettingsError
+from d2ltl.models.precision import current_precision
+from d2ltl.models.shapes import check_input
+from d2ltl.models.sources import default_weights, source_net
+from d2ltl.training.evaluation import confusion_matrix, predict
+
+logger = logging.getLogger(__name__)
+
+MISTAKES_KEPT = 8  # number of misclassified images to record for each run
+
+
+@dataclass
+class Comparison:
+    """The result of `run_comparison`.
+
+    Attributes
+    ----------
+    settings : dict
+        The arguments of `run_comparison`, with the defaults filled in.
+    classes : list of str
+        Names of the classes.
+    images : dict
+        Numbers of images for ``train`` and ``test``, number of unreadable images ``skipped``, origin of the
+        ``split`` into training and test images (a text), and whether the images are ``rendered``.
+    devices : list of str
+        Names of the devices, such as ``'cpu(0)'``.
+    versions : dict
+        Versions of the packages, the processor and the number of threads.
+    runs : list of Run
+        One run for each strategy and seed.
+    """
+
+    settings: dict[str, Any]
+    classes: list[str]
+    images: dict[str, Any]
+    devices: list[str]
+    versions: dict[str, str]
+    runs: list[Run]
+
+    def of(self, strategy: str) -> list[Run]:
+        """Return the runs of one strategy, sorted by seed."""
+        return sorted((run for run in self.runs if run.strategy == strategy), key=lambda run: run.seed)
+
+    @property
+    def strategies(self) -> list[str]:
+        """Names of the compared strategies, in the order of the runs."""
+        return list(dict.fromkeys(run.strategy for run in self.runs))
+
+    @property
+    def chance(self) -> float:
+        """Accuracy of a classifier that always predicts the most frequent class of the test images."""
+        return float(self.runs[0].confusion.sum(axis=1).max() / self.runs[0].confusion.sum())
+
+    @property
+    def gains(self) -> dict[str, dict[str, Gain]]:
+        """The three gains of each strategy over training from scratch (`d2ltl.comparison.gains`).
+
+        The dict is empty if the strategy ``'scratch'`` was not run.
+        """
+        curves = {name: [run.history.curve("test_acc") for run in self.of(name)] for name in self.strategies}
+        baseline = curves.pop(BASELINE, None)
+        if baseline is None:
+            return {}
+        return {name: measure_gains(curve, baseline, self.chance) for name, curve in curves.items()}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the comparison as a dict of JSON values, the content of ``report.json``."""
+        gains = {
+            strategy: {name: {"mean": g.mean, "sd": g.sd, "by_seed": g.by_seed} for name, g in gains.items()}
+            for strategy, gains in self.gains.items()
+        }
+        return {
+            **self.settings,
+            "classes": self.classes,
+            "images": self.images,
+            "devices": self.devices,
+            "versions": self.versions,
+            "gains": gains,
+            "runs": [run.to_dict() for run in self.runs],
+        }
+
+
+def run_comparison(
+    data: Data = "auto",
+    *,
+    pretrained: str | os.PathLike[str] = "auto",
+    net: str = "resnet18_v2",
+    size: int | None = None,
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    lr_finetune: float | None = None,
+    lr_scratch: float | None = None,
+    seeds: Sequence[int] = (0,),
+    strategies: Sequence[str] = ("finetune", "scratch"),
+    skip_unreadable: bool = False,
+    out: str | os.PathLike[str] | None = None,
+    resume: bool = False,
+) -> Comparison:
+    """Train networks with several strategies on the same data, with the same numbers of epochs and the same seeds.
+
+    Parameters
+    ----------
+    data : str, path or pair
+        A name of the data hub, a folder or an archive (see `load_images`), or the pair that `load_images` returns.
+        ``'auto'`` is the book's photographs (``'hotdog'``) if they are on this machine, otherwise ``'hotdog-mini'``,
+        rendered images that come with the library. Nothing is downloaded. The log says which data set is used.
+    pretrained, net : str or path
+        Weights and name of the source model: the arguments `pretrained` and `name` of `source_net`.
+    size, epochs, batch_size : int, optional
+        Image size in pixels, number of epochs and batch size; see `train_fine_tuning`. The defaults depend on the data
+        (`d2ltl.datasets`).
+    lr_finetune, lr_scratch : float, optional
+        Learning rates of pretrained and of untrained networks. The defaults depend on the data (`d2ltl.datasets`).
+    seeds : sequence of int
+        Seeds, 0 or more. Every strategy is run once with each seed.
+    strategies : sequence of str
+        Names of the strategies; see `find_strategy`.
+    skip_unreadable : bool
+        Whether to leave out images that cannot be read. If False, they raise an error.
+    out : path, optional
+        Folder for the trained parameters, the records of the runs, and the checkpoints.
+    resume : bool
+        Whether to continue the interrupted comparison in `out`. The result is the same as without the interruption.
+
+    Returns
+    -------
+    Comparison
+
+    Raises
+    ------
+    D2LTLError
+        If an argument, the data or the weights cannot be used, or a training diverges.
+    """
+    data = default_data() if data == "auto" else data
+    name = name_of(data)
+    given = {
+        "size": size,
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "lr_finetune": lr_finetune,
+        "lr_scratch": lr_scratch,
+    }
+    settings: dict[str, Any] = {
+        "data": name,
+        "net": net,
+        "pretrained": default_weights(net) if pretrained == "auto" else os.fspath(pretrained),
+        **defaults_of(name)._asdict(),
+        **{name: value for name, value in given.items() if value is not None},
+        "seeds": list(seeds),
+        "strategies": list(strategies),
+        "skip_unreadable": skip_unreadable,
+        "precision": current_precision(),
+    }
+    _check(settings)
+    images = as_pair(data)
+    if skip_unreadable:
+        images = images[0].drop_unreadable(), images[1].drop_unreadable()
+    source = source_net(net, settings["pretrained"])
+    classes = len(images[0].synsets)
+    for strategy in strategies:  # raises errors before the first training
+        check_input(find_strategy(strategy).make_net(classes, source), settings["size"], classes)
+    folder = None if out is None else RunFolder.claim(out, settings, resume)
+    return Comparison(
+        settings=settings,
+        classes=list(images[0].synsets),
+        images=_describe(*images, given=isinstance(data, tuple)),
+        devices=[str(device) for device in runtime.devices()],
+        versions=runtime.versions(),
+        runs=[_run(strategy, seed, settings, images, source, folder) for seed in seeds for strategy in strategies],
+    )
+
+
+def _describe(train: ImageFolder, test: ImageFolder, given: bool) -> dict[str, Any]:
+    drawn = f"{TEST_SHARE:.0%} of every class to test, drawn with seed 0"
+    return {
+        "train": len(train),
+        "test": len(test),
+        "skipped": len(train.skipped) + len(test.skipped),
+        "split": "as it was given" if given else drawn if train.root == test.root else "its own",
+        "rendered": is_rendered(train.root),
+    }
+
+
+def _check(settings: dict[str, Any]) -> None:
+    for name in ("seeds", "strategies"):
+        if not settings[name] or len(set(settings[name])) < len(settings[name]):
+            raise SettingsError(f"{name} is {settings[name]}; give at least one, and each once.")
+    for name in settings["strategies"]:
+        find_strategy(name)
+    for name in ("size", "epochs", "batch_size", "lr_finetune", "lr_scratch"):
+        if not 0 < settings[name] < math.inf:
+            raise SettingsError(f"{name} is {settings[name]}; it must be above 0 and finite.")
+    if min(settings["seeds"]) < 0:
+        raise SettingsError(f"A seed is {min(settings['seeds'])}; seeds are 0 or more.")
+
+
+def _run(
+    strategy: str,
+    seed: int,
+    settings: dict[str, Any],
+    images: Pair,
+    source: HybridBlock,
+    folder: RunFolder | None,
+) -> Run:
+    """Train and evaluate one network, or load the record of a finished run."""
+    if folder and (done := folder.load(strategy, seed)):
+        logger.info("%s, seed %d, done already:\n%s", strategy, seed, done.history)
+        return done
+    rate = find_strategy(strategy).rate
+    learning_rate = settings[rate] if rate else None
+    logger.info("%s, seed %d%s:", strategy, seed, f", learning rate {learning_rate:g}" if learning_rate else "")
+    shown = {"size": settings["size"], "batch_size": settings["batch_size"]}
+    net, history = train_network(
+        strategy,
+        source,
+        data=images,
+        rates=Rates(settings["lr_finetune"], settings["lr_scratch"]),
+        seed=seed,
+        num_epochs=settings["epochs"],
+        checkpoint=folder.checkpoint(strategy, seed) if folder else None,
+        **shown,
+    )
+    probabilities, labels = predict(net, images[1], **shown)
+    confusion = confusion_matrix(probabilities, labels)
+    run = Run(strategy, seed, learning_rate, history, confusion, _mistakes(images[1], probabilities, labels))
+    if folder:
+        folder.save(run, net, images[0].synsets)
+    return run
+
+
+def _mistakes(images: ImageFolder, probabilities: np.ndarray, labels: np.ndarray) -> list[dict[str, Any]]:
+    confidence = np.where(probabilities.argmax(axis=1) == labels, 0, probabilities.max(axis=1))
+    worst = [i for i in np.argsort(-confidence, kind="stable")[:MISTAKES_KEPT] if confidence[i] > 0]
+    return [
+        {
+            "file": images.items[i][0],
+            "true": images.synsets[labels[i]],
+            "predicted": images.synsets[probabilities[i].argmax()],
+            "probability": round(float(confidence[i]), 4),
+        }
+        for i in worst
+    ]

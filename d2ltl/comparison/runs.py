@@ -1,0 +1,144 @@
+"""The record of a training run in a comparison, and the folder with the records of all runs."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mxnet.gluon import HybridBlock
+
+from d2ltl.errors import CheckpointError
+from d2ltl.files import write_json
+from d2ltl.history import History
+from d2ltl.models.parameters import write_parameters
+
+
+@dataclass
+class Run:
+    """The training run of one strategy with one seed.
+
+    Attributes
+    ----------
+    strategy : str
+        Name of the strategy.
+    seed : int
+    learning_rate : float or None
+        Learning rate; None for strategies without gradient descent.
+    history : History
+        Losses and accuracies by epoch.
+    confusion : ndarray of int64, shape (classes, classes)
+        Confusion matrix of the test images after the last epoch. Rows are true classes, columns are predicted classes.
+    mistakes : list of dict
+        The test images that were misclassified with the highest probability: ``file``, ``true``, ``predicted``,
+        ``probability``.
+    """
+
+    strategy: str
+    seed: int
+    learning_rate: float | None
+    history: History
+    confusion: np.ndarray
+    mistakes: list[dict[str, Any]]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the run as a dict of JSON values, which `from_dict` reads."""
+        history = self.history.to_dict()
+        return {
+            "strategy": self.strategy,
+            "seed": self.seed,
+            "learning_rate": self.learning_rate,
+            "devices": history["devices"],
+            "history": history["epochs"],
+            "confusion": self.confusion.tolist(),
+            "mistakes": self.mistakes,
+        }
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Run:
+        """Return the run that `to_dict` converted to a dict."""
+        history = History.from_dict({"devices": values["devices"], "epochs": values["history"]})
+        kept = {name: values[name] for name in ("strategy", "seed", "learning_rate", "mistakes")}
+        return cls(history=history, confusion=np.array(values["confusion"]), **kept)
+
+
+class RunFolder:
+    """The output folder of a comparison.
+
+    ``settings.json`` contains the settings of the comparison. The subfolder ``runs`` contains three files for every
+    finished run: the trained parameters (``.params``), the names of the classes (``.json``) and the record
+    (``.run.json``). `source_net` can load the ``.params`` file. An unfinished run has a ``.checkpoint`` file instead.
+    The record is written last, so a run with a record is complete.
+    """
+
+    def __init__(self, runs: Path) -> None:
+        self.runs = runs
+
+    @classmethod
+    def claim(cls, out: str | os.PathLike[str], settings: dict[str, Any], resume: bool) -> RunFolder:
+        """Create the folder of a new comparison, or open the folder of a comparison to resume.
+
+        Raises
+        ------
+        CheckpointError
+            If the folder contains other files, or a comparison with other settings, which the message names. If it
+            contains this comparison and `resume` is False, or no comparison and `resume` is True.
+        """
+        out = Path(out)
+        file = out / "settings.json"
+        if file.exists():
+            _check_settings(out, _read_json(file), settings)
+            if not resume:
+                raise CheckpointError(f"{out} holds this comparison already: resume it, or choose another folder.")
+        elif resume:
+            raise CheckpointError(f"{out} holds no comparison to resume.")
+        elif out.exists() and not _is_free(out):
+            raise CheckpointError(f"{out} is there and holds no comparison. Choose another folder.")
+        else:
+            (out / "runs").mkdir(parents=True, exist_ok=True)
+            write_json(file, settings)
+        return cls(out / "runs")
+
+    def checkpoint(self, strategy: str, seed: int) -> Path:
+        """Return the path of the checkpoint of an unfinished run."""
+        return self.runs / f"{strategy}-seed{seed}.checkpoint"
+
+    def _record(self, strategy: str, seed: int) -> Path:
+        return self.runs / f"{strategy}-seed{seed}.run.json"
+
+    def load(self, strategy: str, seed: int) -> Run | None:
+        """Return the record of a finished run, or None if the run is not finished."""
+        record = self._record(strategy, seed)
+        if not record.exists():
+            return None
+        self.checkpoint(strategy, seed).unlink(missing_ok=True)  # `save` may have been killed before it did this
+        return Run.from_dict(_read_json(record))
+
+    def save(self, run: Run, net: HybridBlock, classes: list[str]) -> None:
+        """Write the parameters, the class names and the record of a finished run, and delete its checkpoint."""
+        parameters = self.runs / f"{run.strategy}-seed{run.seed}.params"
+        write_parameters(net, parameters)
+        write_json(parameters.with_suffix(".json"), classes)
+        write_json(self._record(run.strategy, run.seed), run.to_dict())
+        self.checkpoint(run.strategy, run.seed).unlink(missing_ok=True)
+
+
+def _is_free(out: Path) -> bool:
+    """Return whether a folder is empty, or contains only the files of a process that was killed in `claim`."""
+    return out.is_dir() and all(path.name in ("runs", ".settings.part.json") for path in out.rglob("*"))
+
+
+def _read_json(file: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(file.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise CheckpointError(f"{file} is not of a comparison, or is damaged ({error}).") from error
+
+
+def _check_settings(out: Path, saved: dict[str, Any], settings: dict[str, Any]) -> None:
+    if changed := [name for name in settings if saved.get(name) != settings[name]]:
+        changes = ", ".join(f"{name} {saved.get(name)}, now {settings[name]}" for name in changed)
+        raise CheckpointError(f"{out} holds a comparison with {changes}. Choose another folder.")

@@ -1,0 +1,201 @@
+"""Training strategies by name: how each creates a network for the target task, and how it trains the network.
+
+`run_comparison`, the exercises, the advice, the demonstrations and the chapters all use these names.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from mxnet.gluon import HybridBlock
+
+from d2ltl import runtime
+from d2ltl.data.pairs import Data, Pair, as_pair
+from d2ltl.datasets import BOOK
+from d2ltl.errors import SettingsError
+from d2ltl.history import History
+from d2ltl.methods.distillation import distill
+from d2ltl.models.freezing import freeze, freeze_stages
+from d2ltl.models.networks import finetune_net, scratch_net
+from d2ltl.training.fine_tuning import train_fine_tuning
+from d2ltl.training.linear_probe import train_on_codes
+
+BASELINE = "scratch"  # gains are differences from this strategy
+STUDENT = "mobilenet0.25"
+
+
+class Rates(NamedTuple):
+    """Learning rates of pretrained and of untrained networks; by default those of the book."""
+
+    lr_finetune: float = BOOK.lr_finetune
+    lr_scratch: float = BOOK.lr_scratch
+
+
+class Strategy(NamedTuple):
+    """A training strategy: how to create a network for the target task, and how to train it.
+
+    Attributes
+    ----------
+    make_net : callable
+        Function of the number of classes and the source model that returns a network. It does not change the source
+        model.
+    train : callable
+        Function of the network, the source model and the `Rates` that trains the network and returns its `History`.
+        It accepts the keyword arguments of `train_fine_tuning`.
+    rate : str
+        Name of the learning rate in `Rates` that the strategy uses; empty for strategies without gradient descent.
+    description : str
+        Short description for the report.
+    """
+
+    make_net: Callable[[int, HybridBlock], HybridBlock]
+    train: Callable[..., History]
+    rate: str
+    description: str
+
+
+def train_network(
+    strategy: str,
+    source: HybridBlock,
+    *,
+    data: Data,
+    rates: Rates = Rates(),  # noqa: B008  # immutable
+    seed: int = 0,
+    change: Callable[[HybridBlock], object] | None = None,
+    **options: Any,
+) -> tuple[HybridBlock, History]:
+    """Create the network of a strategy, train it, and return the network and its history.
+
+    Parameters
+    ----------
+    strategy : str
+        Name of a strategy; see `find_strategy`.
+    source : HybridBlock
+        Source model from `source_net`. It is not changed.
+    data : str, path or pair
+        Training and test images: the `data` of `train_fine_tuning`.
+    rates : Rates
+        Learning rates of pretrained and of untrained networks.
+    seed : int
+        Seed of the initialisation of new layers and of the training.
+    change : callable, optional
+        Function that changes the network before the training, for example freezes some layers.
+    **options
+        Further arguments of `train_fine_tuning`. Strategies that begin with ``codes-`` use only ``size``,
+        ``batch_size``, ``devices`` and ``verbose``.
+
+    Returns
+    -------
+    net : HybridBlock
+        The trained network.
+    history : History
+
+    Raises
+    ------
+    SettingsError
+        If the strategy does not exist.
+    D2LTLError
+        If the training raises one of the errors of `train_fine_tuning`.
+    """
+    runtime.reseed(seed)
+    make_net, train, _, _ = find_strategy(strategy)
+    pair = as_pair(data)
+    net = make_net(len(pair[0].synsets), source)
+    if change:
+        change(net)
+    return net, train(net, source, rates, data=pair, seed=seed, **options)
+
+
+def _by_gradient(make_net: Callable[[int, HybridBlock], HybridBlock], rate: str, description: str) -> Strategy:
+    def train(net: HybridBlock, _: HybridBlock, rates: Rates, **options: Any) -> History:
+        return train_fine_tuning(net, getattr(rates, rate), **options)
+
+    return Strategy(make_net, train, rate, description)
+
+
+def _on_codes(head: str, description: str) -> Strategy:
+    used = ("data", "seed", "size", "batch_size", "devices", "verbose")
+
+    def train(net: HybridBlock, _: HybridBlock, rates: Rates, **options: Any) -> History:
+        return train_on_codes(net, head, **{name: options[name] for name in used if name in options})
+
+    return Strategy(finetune_net, train, "", description)
+
+
+def _frozen_net(classes: int, source: HybridBlock, batch_norm: str) -> HybridBlock:
+    net = finetune_net(classes, source)
+    freeze(net.features, batch_norm)
+    return net
+
+
+def _partly_frozen_net(classes: int, source: HybridBlock, k: int) -> HybridBlock:
+    net = finetune_net(classes, source)
+    freeze_stages(net, k)
+    return net
+
+
+def _untrained_net(classes: int, source: HybridBlock) -> HybridBlock:
+    return scratch_net(classes, source.zoo_name)
+
+
+def _student_net(classes: int, _: HybridBlock) -> HybridBlock:
+    return scratch_net(classes, STUDENT)
+
+
+def _distil(
+    net: HybridBlock, source: HybridBlock, rates: Rates, *, data: Pair, checkpoint: Path | None = None, **options: Any
+) -> History:
+    """Train a teacher with the strategy `finetune`, then train the student."""
+    kept = checkpoint and checkpoint.with_suffix(".teacher")
+    teacher, _ = train_network("finetune", source, data=data, rates=rates, checkpoint=kept, **options)
+    history = distill(net, teacher, rates.lr_scratch, data=data, checkpoint=checkpoint, **options)
+    if kept:
+        kept.unlink()
+    return history
+
+
+STRATEGIES = {
+    "finetune": _by_gradient(finetune_net, "lr_finetune", "pretrained features under a new output layer, all trained"),
+    "scratch": _by_gradient(_untrained_net, "lr_scratch", "the same network, untrained"),
+    "frozen": _by_gradient(
+        partial(_frozen_net, batch_norm="book"), "lr_finetune", "pretrained features kept, the new output layer trained"
+    ),
+    "fixed": _by_gradient(
+        partial(_frozen_net, batch_norm="fixed"), "lr_finetune", "as frozen, and batch normalisation is held still too"
+    ),
+    "codes-svm": _on_codes("svm", "a linear SVM on the pretrained features' output, computed once"),
+    "codes-softmax": _on_codes("softmax", "logistic regression on the pretrained features' output, computed once"),
+    "distilled": Strategy(_student_net, _distil, "lr_scratch", f"an untrained {STUDENT} learns from a fine-tuned net"),
+}
+
+
+def find_strategy(name: str) -> Strategy:
+    """Return a training strategy by its name.
+
+    =================  ==========================================================================================
+    ``finetune``       pretrained features, new output layer; all layers are trained
+    ``scratch``        the same architecture, untrained
+    ``frozen``         pretrained features frozen, new output layer trained (exercise 3 of section 13.2)
+    ``fixed``          like ``frozen``, and batch normalisation uses its running statistics (see `freeze`)
+    ``freeze-K``       the first K stages frozen, the other layers fine-tuned (``freeze-2``; see `freeze_stages`)
+    ``codes-svm``      linear SVM on the CNN codes of the source model (see `train_on_codes`)
+    ``codes-softmax``  logistic regression on the CNN codes of the source model (see `train_on_codes`)
+    ``distilled``      untrained mobilenet0.25 that learns from a fine-tuned network (see `distill`)
+    =================  ==========================================================================================
+
+    Raises
+    ------
+    SettingsError
+        If the strategy does not exist.
+    """
+    if name in STRATEGIES:
+        return STRATEGIES[name]
+    if freeze_k := re.fullmatch(r"freeze-([1-9][0-9]*)", name):
+        make_net = partial(_partly_frozen_net, k=int(freeze_k[1]))
+        return _by_gradient(make_net, "lr_finetune", f"the first {freeze_k[1]} stages kept, the rest fine-tuned")
+    choice = f"{', '.join(STRATEGIES)}, or freeze-1, freeze-2, … to keep so many stages"
+    raise SettingsError(f"There is no strategy {name!r}; choose from {choice}.")

@@ -1,0 +1,1 @@
+"""Images: folders, decoding, augmentation, batches, subsets and labels."""

@@ -1,0 +1,229 @@
+"""Data sets of images in folders."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mxnet.gluon.data.vision import ImageFolderDataset
+from tqdm.auto import tqdm
+
+from d2ltl.arrays import to_mx
+from d2ltl.data.decoding import DecodedImages, PathLike
+from d2ltl.errors import ImageFolderError
+
+logger = logging.getLogger(__name__)
+
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
+CLUTTER = frozenset({"thumbs.db", "desktop.ini", "__macosx"})  # files of file managers; ignored, as are hidden files
+CACHE_BYTES = 2**30  # size limit of the decoded images that an ImageFolder keeps
+
+
+class ImageFolder(ImageFolderDataset):
+    """Data set of images with one folder per class; extends Gluon's `ImageFolderDataset`.
+
+    JPEG, PNG, WebP, GIF (first frame), BMP and TIFF images are converted to RGB. EXIF rotation is applied, and
+    transparent images are put on a white background. Hidden files and the files of file managers are ignored; other
+    files that are not images are ignored with a warning. Decoded images are cached up to 1 GiB in all; further images
+    are decoded at every access.
+
+    ``images[i]`` is one image, an MXNet array (height, width, 3) of uint8, and its label.
+
+    Parameters
+    ----------
+    root : path
+        The folder that contains the class folders.
+
+    Attributes
+    ----------
+    root : str
+    synsets : list of str
+        Names of the classes; a class's label is its index.
+    items : list of (str, int)
+        File and label of every image.
+    skipped : list of str
+        The files that `drop_unreadable` left out.
+
+    Raises
+    ------
+    ImageFolderError
+        If `root` is not a folder, has fewer than two class folders, or has a class folder without images.
+    """
+
+    def __init__(self, root: PathLike) -> None:
+        self.root = os.fspath(root)
+        self.skipped: list[str] = []
+        self._decoded = DecodedImages(CACHE_BYTES)
+        super().__init__(self.root)
+
+    def _list_images(self, root: str) -> None:  # overrides Gluon's method, which accepts empty classes and one class
+        folders = class_folders(root)
+        if len(folders) < 2:
+            found = f"{len(folders)} class folder{'s' * (len(folders) != 1)}"
+            names = f" ({', '.join(folder.name for folder in folders)})" if folders else ""
+            raise ImageFolderError(f"{root} has {found}{names}; at least 2 are needed, one for each class.")
+        self.synsets = [folder.name for folder in folders]
+        self.items = []
+        for label, folder in enumerate(folders):
+            images = [path for path in visible(folder) if _is_image(path)]
+            if not images:
+                kinds = ", ".join(sorted(IMAGE_SUFFIXES))
+                raise ImageFolderError(f"{folder} holds no image ({kinds}). Add some, or move the folder elsewhere.")
+            self.items += [(os.fspath(path), label) for path in images]
+
+    @classmethod
+    def of(cls, images: ImageFolderDataset) -> ImageFolder:
+        """Return Gluon's data set as an `ImageFolder` with the same files, labels and classes.
+
+        An `ImageFolder` is returned unchanged.
+        """
+        if isinstance(images, ImageFolder):
+            return images
+        folder = object.__new__(cls)
+        folder.__dict__.update(images.__dict__)
+        folder.root = images._root  # Gluon has no public name for it
+        folder.skipped = []
+        folder._decoded = DecodedImages(CACHE_BYTES)
+        return folder
+
+    def __getitem__(self, idx: int) -> tuple[Any, int]:
+        """Return an image, an MXNet array (height, width, 3) of uint8 RGB values, and its label."""
+        path, label = self.items[idx]
+        return to_mx(self._decoded.read(path)), label
+
+    @property
+    def labels(self) -> np.ndarray:
+        """Labels of all images: int64, shape (N,)."""
+        return np.array([label for _, label in self.items], dtype=np.int64)
+
+    def subset(self, indices: Sequence[int]) -> ImageFolder:
+        """Return the images at `indices`, with the same classes."""
+        part = object.__new__(ImageFolder)
+        part.__dict__.update(self.__dict__, items=[self.items[i] for i in indices], skipped=[*self.skipped])
+        return part
+
+    def relabel(self, names: Sequence[str | None]) -> ImageFolder:
+        """Return the images with new classes.
+
+        Parameters
+        ----------
+        names : sequence of str or None
+            Class name of each image; images with None are left out. The new classes are sorted by name.
+
+        Raises
+        ------
+        ImageFolderError
+            If the number of names is not the number of images, or there are fewer than two classes.
+        """
+        if len(names) != len(self):
+            raise ImageFolderError(f"{self.root} has {len(self)} images, but {len(names)} class names are given.")
+        synsets = sorted({name for name in names if name is not None})
+        if len(synsets) < 2:
+            raise ImageFolderError(f"{self.root}: the class names given are {synsets}; at least 2 are needed.")
+        part = self.subset([])
+        part.synsets = synsets
+        part.items = [(path, synsets.index(name)) for (path, _), name in zip(self.items, names) if name is not None]
+        return part
+
+    def only(self, classes: Iterable[str]) -> ImageFolder:
+        """Return the images of some classes; the result has no other classes.
+
+        Raises
+        ------
+        ImageFolderError
+            If a class does not exist, or fewer than two are given.
+        """
+        wanted = set(classes)
+        if unknown := wanted - set(self.synsets):
+            raise ImageFolderError(f"{self.root} has no class {min(unknown)}; it has {', '.join(self.synsets)}.")
+        names = [self.synsets[label] for _, label in self.items]
+        return self.relabel([name if name in wanted else None for name in names])
+
+    def drop_unreadable(self) -> ImageFolder:
+        """Return the images that can be read. The other images are logged and listed in `skipped`.
+
+        Raises
+        ------
+        ImageFolderError
+            If a class has no readable image.
+        """
+        readable, skipped = [], []
+        for i, (path, _) in enumerate(tqdm(self.items, desc=f"checking {self.root}", disable=None, leave=False)):
+            try:
+                self._decoded.read(path)
+                readable.append(i)
+            except ImageFolderError as error:
+                logger.warning("skipped: %s", error)
+                skipped.append(path)
+        part = self.subset(readable)
+        part.skipped += skipped
+        check_every_class(part, "read")
+        return part
+
+
+class UnlabelledImages(ImageFolder):
+    """Data set of all images in a folder and its subfolders, without classes. Every label is 0.
+
+    Parameters
+    ----------
+    root : path
+        The folder. Hidden files and folders are ignored.
+
+    Raises
+    ------
+    ImageFolderError
+        If `root` is not a folder, or contains no image.
+    """
+
+    def _list_images(self, root: str) -> None:
+        if not Path(root).is_dir():
+            raise ImageFolderError(f"{root} is not a folder. It should hold images.")
+        self.synsets: list[str] = []
+        self.items = []
+        for folder, folders, _ in os.walk(root):
+            shown = visible(Path(folder))
+            folders[:] = [path.name for path in shown if path.is_dir()]
+            images = [path for path in shown if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()]
+            self.items += [(os.fspath(path), 0) for path in images]
+        if not self.items:
+            raise ImageFolderError(f"{root} holds no image, nor do the folders in it.")
+
+
+def check_every_class(images: ImageFolder, purpose: str) -> None:
+    """Raise ImageFolderError if a class has no image. `purpose`, such as ``'train'``, completes the message."""
+    if missing := set(range(len(images.synsets))) - set(images.labels.tolist()):
+        raise ImageFolderError(f"{images.root} has no image of {images.synsets[min(missing)]} to {purpose}.")
+
+
+def class_folders(root: PathLike) -> list[Path]:
+    """Return the visible folders in `root`, sorted by name.
+
+    Raises
+    ------
+    ImageFolderError
+        If `root` is not a folder.
+    """
+    if not Path(root).is_dir():
+        raise ImageFolderError(f"{root} is not a folder. It should hold one folder of images for each class.")
+    return [path for path in visible(Path(root)) if path.is_dir()]
+
+
+def visible(folder: Path) -> list[Path]:
+    """Return the sorted entries of a folder, without hidden files and files of file managers."""
+    return sorted(p for p in folder.iterdir() if not p.name.startswith(".") and p.name.lower() not in CLUTTER)
+
+
+def holds_images(folder: Path) -> bool:
+    """Return whether a folder directly contains images."""
+    return any(path.suffix.lower() in IMAGE_SUFFIXES for path in visible(folder))
+
+
+def _is_image(path: Path) -> bool:
+    if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file():
+        return True
+    logger.warning("ignored %s, which is not an image", path)
+    return False

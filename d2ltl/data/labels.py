@@ -1,0 +1,80 @@
+"""Additional labels of images: the columns of a data set's `labels.csv`."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+import numpy as np
+
+from d2ltl.data.folders import ImageFolder
+from d2ltl.data.pairs import Data, Pair, as_pair
+from d2ltl.errors import ImageFolderError
+
+FILE_NAME = "labels.csv"
+
+
+def read_labels(images: ImageFolder, column: str) -> np.ndarray:
+    """Return one column of `labels.csv` for all images: strings, shape (N,), with None for empty cells.
+
+    The file is in the folder that contains the class folders, or in its parent folder, as in `hotdog-mini`. The column
+    ``file`` contains the path of each image relative to the folder of `labels.csv`, with slashes.
+
+    Parameters
+    ----------
+    images : ImageFolder
+        One part of the pair that `load_images` returns.
+    column : str
+        Name of the column.
+
+    Raises
+    ------
+    ImageFolderError
+        If the file or the column does not exist, an image is not listed, or the file is not UTF-8.
+    """
+    root = Path(images.root)
+    table = next((folder / FILE_NAME for folder in (root, root.parent) if (folder / FILE_NAME).is_file()), None)
+    if table is None:
+        raise ImageFolderError(
+            f"{images.root} has no {FILE_NAME}, nor has the folder above; it says more than classes."
+        )
+    try:
+        text = table.read_text(encoding="utf-8-sig")  # spreadsheet programs write a byte order mark
+    except UnicodeDecodeError as error:
+        raise ImageFolderError(f"{table} is not UTF-8 ({error}). Save it as CSV UTF-8.") from error
+    reader = csv.DictReader(io.StringIO(text, newline=""))
+    columns = list(reader.fieldnames or ())
+    if not {"file", column} <= set(columns):
+        raise ImageFolderError(f"{table} has the columns {', '.join(columns)}; file and {column} are needed.")
+    value_of = {row["file"]: row[column] or None for row in reader}
+    names = [Path(path).relative_to(table.parent).as_posix() for path, _ in images.items]
+    if missing := [name for name in names if name not in value_of]:
+        raise ImageFolderError(f"{table} lacks {missing[0]} and {len(missing) - 1} other images.")
+    return np.array([value_of[name] for name in names])
+
+
+def relabel_by(data: Data, column: str) -> Pair:
+    """Return the training and the test images with the values of a `labels.csv` column as their classes.
+
+    Images with an empty cell are left out.
+
+    Parameters
+    ----------
+    data : str, path or pair
+        See the `data` of `train_fine_tuning`.
+    column : str
+        Name of the column, as in `read_labels`.
+
+    Returns
+    -------
+    pair of ImageFolder
+        Training and test images.
+
+    Raises
+    ------
+    ImageFolderError
+        If the labels cannot be read, or the column has fewer than two different values.
+    """
+    train, test = (part.relabel(read_labels(part, column).tolist()) for part in as_pair(data))
+    return train, test

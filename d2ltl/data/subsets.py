@@ -1,0 +1,155 @@
+"""Random subsets of images, stratified by class.
+
+All functions draw in the same way: the seed determines a random order of the images of each class, and the subset is
+the first images of each order. With the same seed, smaller subsets are therefore contained in larger ones. The images
+of a subset keep the order of the folder.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from d2ltl.data.folders import ImageFolder
+from d2ltl.errors import ImageFolderError, SettingsError
+
+
+def take(images: ImageFolder, per_class: int, seed: int = 0) -> ImageFolder:
+    """Return a random subset with the same number of images of each class.
+
+    With the same seed the subsets are nested: 20 images per class are among the 40 images per class.
+
+    Parameters
+    ----------
+    images : ImageFolder
+        One part of the pair that `load_images` returns.
+    per_class : int
+        Number of images of each class.
+    seed : int
+        Seed of the random draw.
+
+    Raises
+    ------
+    SettingsError
+        If `per_class` is less than 1.
+    ImageFolderError
+        If a class has fewer than `per_class` images.
+    """
+    if per_class < 1:
+        raise SettingsError(f"per_class is {per_class}; take at least 1 image of each class.")
+    return _draw(images, np.full(len(images.synsets), per_class), seed)[0]
+
+
+def sample(images: ImageFolder, number: int, seed: int = 0, *, at_least: int = 1) -> ImageFolder:
+    """Return a random subset of the images, stratified by class.
+
+    Parameters
+    ----------
+    images : ImageFolder
+        One part of the pair that `load_images` returns.
+    number : int
+        Size of the subset. If it is not less than the number of images, all images are returned.
+    seed : int
+        Seed of the random draw.
+    at_least : int
+        Minimal number of images of each class, or all images of a smaller class. It may raise the number for a rare
+        class above its share, and the size above `number`.
+
+    Raises
+    ------
+    SettingsError
+        If `number` is less than 1.
+    """
+    if number < 1:
+        raise SettingsError(f"number is {number}; sample at least 1 image.")
+    counts = _counts(images)
+    labels = np.repeat(np.arange(len(counts)), counts)
+    ranks = np.concatenate([np.arange(count) for count in counts])
+    order = np.argsort(-counts[labels] / (2 * ranks + 1), kind="stable")  # as seats are allotted by Sainte-Laguë
+    numbers = np.bincount(labels[order[:number]], minlength=len(counts))
+    return _draw(images, np.maximum(numbers, np.minimum(at_least, counts)), seed)[0]
+
+
+def split(images: ImageFolder, share: float, seed: int = 0) -> tuple[ImageFolder, ImageFolder]:
+    """Split images at random into two parts, stratified by class. Each part has at least 1 image of every class.
+
+    Parameters
+    ----------
+    images : ImageFolder
+    share : float
+        Share of the images in the second part, between 0 and 1.
+    seed : int
+        Seed of the random split.
+
+    Returns
+    -------
+    first, second : ImageFolder
+
+    Raises
+    ------
+    SettingsError
+        If `share` is not between 0 and 1.
+    ImageFolderError
+        If a class has fewer than 2 images.
+    """
+    if not 0 < share < 1:
+        raise SettingsError(f"share is {share}; it must be between 0 and 1.")
+    counts = _counts(images)
+    for name, count in zip(images.synsets, counts.tolist()):
+        if count < 2:
+            raise ImageFolderError(
+                f"{images.root} has {count} image{'s' * (count != 1)} of {name}; at least 2 are needed, for two parts."
+            )
+    numbers = [min(count - 1, max(1, round(share * count))) for count in counts.tolist()]
+    drawn, rest = _draw(images, np.array(numbers), seed)
+    return rest, drawn
+
+
+def imbalanced(images: ImageFolder, ratio: float, rare: str, seed: int = 0) -> ImageFolder:
+    """Return an imbalanced subset: a random part of one class, and all images of the other classes.
+
+    With the same seed the subsets are nested: the images at ratio 20 are among the images at ratio 5.
+
+    Parameters
+    ----------
+    images : ImageFolder
+        One part of the pair that `load_images` returns.
+    ratio : float
+        Number of images of the most frequent other class for each image of the rare class, 1 or more.
+    rare : str
+        Name of the class to make rare.
+    seed : int
+        Seed of the random draw.
+
+    Raises
+    ------
+    SettingsError
+        If `ratio` is less than 1 or leaves no image of the rare class, or the class does not exist.
+    ImageFolderError
+        If the class has too few images for the ratio.
+    """
+    if rare not in images.synsets:
+        raise SettingsError(f"There is no class {rare!r}; choose from {', '.join(images.synsets)}.")
+    if not 1 <= ratio < np.inf:
+        raise SettingsError(f"ratio is {ratio}; it is 1 (balanced) or more.")
+    numbers, label = _counts(images), images.synsets.index(rare)
+    most = int(np.delete(numbers, label).max())
+    numbers[label] = round(most / ratio)
+    if numbers[label] < 1:
+        raise SettingsError(f"ratio is {ratio:g}: of {most} images to one, none of {rare} would be left.")
+    return _draw(images, numbers, seed)[0]
+
+
+def _counts(images: ImageFolder) -> np.ndarray:
+    return np.bincount(images.labels, minlength=len(images.synsets))
+
+
+def _draw(images: ImageFolder, numbers: np.ndarray, seed: int) -> tuple[ImageFolder, ImageFolder]:
+    """Return a random subset with the given number of images of each class, and the remaining images."""
+    rng = np.random.default_rng(seed)
+    chosen: list[int] = []
+    for label, (name, number) in enumerate(zip(images.synsets, numbers.tolist())):
+        members = rng.permutation(np.flatnonzero(images.labels == label)).tolist()
+        if len(members) < number:
+            raise ImageFolderError(f"{images.root} has {len(members)} images of {name}; {number} are needed.")
+        chosen += members[:number]
+    return images.subset(sorted(chosen)), images.subset(sorted({*range(len(images))} - {*chosen}))

@@ -1,0 +1,144 @@
+"""Implementation of ``python -m d2ltl.exercises``: runs one exercise, writes its figures and numbers."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from d2ltl import runtime
+from d2ltl.data.pairs import Pair, load_images
+from d2ltl.data.subsets import sample
+from d2ltl.datasets import BOOK, default_data, defaults_of, is_rendered, title_of
+from d2ltl.errors import SettingsError
+from d2ltl.exercises.class_rows import class_rows, first_epoch, imagenet_net
+from d2ltl.exercises.plots import plot_first_epoch, plot_rates, plot_rows, plot_time, plot_tuning
+from d2ltl.exercises.settings import (
+    EPOCHS,
+    QUICK_BATCH,
+    QUICK_EPOCHS,
+    QUICK_SHARE,
+    RATES,
+    ROW_IMAGES,
+    ROW_RATES,
+    SCRATCH_RATES,
+    TUNED_RATES,
+)
+from d2ltl.exercises.sweeps import frozen_features, lr_sweep, mean_accuracy, tune
+from d2ltl.exercises.trials import Trial
+from d2ltl.files import write_bytes, write_json
+from d2ltl.models.sources import source_net
+from d2ltl.plot import png
+
+
+def run_exercise(args: argparse.Namespace, out: Path) -> None:
+    """Run one exercise, write its figures and numbers to a folder, and print the results."""
+    out.mkdir(parents=True, exist_ok=True)  # before the training, so that an error appears at once
+    name = default_data() if args.data == "auto" else args.data
+    data = load_images(name)
+    if args.quick:
+        data = _some(data, [round(QUICK_SHARE * len(part)) for part in data])
+    defaults = defaults_of(name)
+    epochs = QUICK_EPOCHS if args.quick else EPOCHS[args.exercise]
+    batch_size = QUICK_BATCH if args.quick else defaults.batch_size
+    options = {
+        "data": data,
+        "epochs": epochs if args.epochs is None else args.epochs,
+        "size": defaults.size if args.size is None else args.size,
+        "batch_size": batch_size if args.batch_size is None else args.batch_size,
+        "seeds": args.seeds,
+    }
+    title = title_of(name, is_rendered(data[0].root))
+    measured, figures, lines = EXERCISES[args.exercise](args, options, title)
+    settings = {"exercise": args.exercise, "data": name, "images": [len(part) for part in options.pop("data")],
+                "quick": args.quick, **options}  # fmt: skip
+    for file, figure in figures.items():
+        write_bytes(out / file, png(figure))
+    numbers = {**settings, "versions": runtime.versions(), **measured}
+    write_json(out / f"exercise-{args.exercise}.json", numbers)
+    print("\n".join(["", *lines, "", *(str(out / file) for file in figures)]))
+
+
+def _some(data: Pair, numbers: Sequence[int]) -> Pair:
+    train, test = (sample(part, number) for part, number in zip(data, numbers))
+    return train, test
+
+
+Measured = tuple[dict[str, Any], "dict[str, Figure]", list[str]]  # numbers, figures by file name, lines to print
+
+
+def _source(args: argparse.Namespace) -> Any:
+    return source_net(args.net, args.pretrained)
+
+
+def _sweep(args: argparse.Namespace, options: dict[str, Any], title: str) -> Measured:
+    trials = lr_sweep(args.rates or RATES, source=_source(args), **options)
+    means = mean_accuracy(trials).items()
+    lines = [f"learning rate {rate:g}: {'diverged' if mean != mean else f'{mean:.3f}'}" for rate, mean in means]
+    return _numbers(trials), {"exercise-1.png": plot_rates(trials, title=f"{args.net}, on {title}")}, lines
+
+
+def _tune(args: argparse.Namespace, options: dict[str, Any], title: str) -> Measured:
+    rates = {"finetune": args.rates or TUNED_RATES, "scratch": SCRATCH_RATES}
+    tuned = tune(rates, source=_source(args), **options)
+    grid, trials = ([t for of in tuned.values() for t in getattr(of, part)] for part in ("grid", "trials"))
+    lines = [
+        f"{way}: test acc {_mean(of.trials):.3f} with learning rate {of.learning_rate:g} and {of.epochs} epochs"
+        for way, of in tuned.items()
+    ]
+    lines.append(f"difference: {_mean(tuned['finetune'].trials) - _mean(tuned['scratch'].trials):.3f}")
+    figure = plot_tuning(grid, trials, f"{args.net}, on {title}")
+    return _numbers(trials, grid=grid), {"exercise-2.png": figure}, lines
+
+
+def _freeze(args: argparse.Namespace, options: dict[str, Any], title: str) -> Measured:
+    rate = _one_rate(args, BOOK.lr_finetune)
+    trials = frozen_features(rate, source=_source(args), **options)
+    ways = {way: [trial for trial in trials if trial.way == way] for way in dict.fromkeys(t.way for t in trials)}
+    lines = [
+        f"{way}: test acc {_mean(of):.3f}, {sum(t.seconds for t in of) / len(of):.1f} s" for way, of in ways.items()
+    ]
+    return _numbers(trials), {"exercise-3.png": plot_time(trials, f"{args.net}, on {title}")}, lines
+
+
+def _rows(args: argparse.Namespace, options: dict[str, Any], title: str) -> Measured:
+    source = imagenet_net()
+    options.update(size=args.size or BOOK.size, data=_some(options["data"], [ROW_IMAGES] * 2))
+    options.pop("epochs")  # exercise 4 always trains one epoch
+    part = options["data"][1]
+    rows = class_rows(source, part, size=options["size"], batch_size=options["batch_size"])
+    trials = first_epoch(_one_rate(args, ROW_RATES[source.zoo_name]), source=source, **options)
+    title = f"ImageNet {source.zoo_name}, on {title}"
+    lines = [f"ImageNet {source.zoo_name}", *(f"row {row.index}, {row.name}: AUC {row.auc:.2f}" for row in rows)]
+    lines += [
+        f"output layer from {t.way}, seed {t.seed}: test acc {t.before:.3f}, after one epoch {t.accuracy:.3f}"
+        for t in trials
+    ]
+    numbers = {"rows": [row.to_dict() for row in rows], **_numbers(trials)}
+    figures = {"exercise-4.png": plot_first_epoch(trials, title), "exercise-4-rows.png": plot_rows(rows, part, title)}
+    return numbers, figures, lines
+
+
+def _one_rate(args: argparse.Namespace, default: float) -> float:
+    if args.rates and len(args.rates) > 1:
+        raise SettingsError(f"Exercise {args.exercise} takes one learning rate, not {len(args.rates)}.")
+    return args.rates[0] if args.rates else default
+
+
+def _mean(trials: Sequence[Trial]) -> float:
+    return sum(trial.accuracy for trial in trials) / len(trials)
+
+
+def _numbers(trials: Sequence[Trial], **more: Sequence[Trial]) -> dict[str, Any]:
+    return {name: [trial.to_dict() for trial in of] for name, of in {"trials": trials, **more}.items()}
+
+
+EXERCISES: dict[int, Callable[[argparse.Namespace, dict[str, Any], str], Measured]] = {
+    1: _sweep,
+    2: _tune,
+    3: _freeze,
+    4: _rows,
+}

@@ -1,0 +1,125 @@
+"""Training runs of the exercises, and their records."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from mxnet.gluon import HybridBlock
+
+from d2ltl.comparison.strategies import Rates, find_strategy, train_network
+from d2ltl.data.pairs import Data, as_pair
+from d2ltl.errors import DivergenceError
+from d2ltl.history import History
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """The record of one training run of an exercise.
+
+    Attributes
+    ----------
+    way : str
+        Name of the strategy, or of the initialisation in `first_epoch`.
+    learning_rate : float or None
+        Learning rate; None for strategies without gradient descent.
+    seed : int
+    history : History or None
+        Losses and accuracies by epoch; None if the run diverged.
+    before : float or None
+        Test accuracy before the training; None if it was not measured.
+    """
+
+    way: str
+    learning_rate: float | None
+    seed: int
+    history: History | None
+    before: float | None = None
+
+    @property
+    def diverged(self) -> bool:
+        """Whether the loss became infinite or NaN."""
+        return self.history is None
+
+    @property
+    def accuracy(self) -> float:
+        """Test accuracy after the last epoch; NaN if the run diverged."""
+        return math.nan if self.history is None else self.history.curve("test_acc")[-1]
+
+    @property
+    def seconds(self) -> float:
+        """Wall time of all training passes, in seconds; NaN if the run diverged."""
+        return math.nan if self.history is None else self.history.seconds
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the trial as a dict of JSON values."""
+        return {**vars(self), "history": self.history and self.history.to_dict()}
+
+
+def run_trial(
+    way: str,
+    learning_rate: float | None,
+    seed: int = 0,
+    *,
+    source: HybridBlock,
+    data: Data,
+    epochs: int = 5,
+    size: int = 224,
+    batch_size: int = 128,
+) -> Trial:
+    """Train one network by a strategy, and return the record of the run.
+
+    A run that diverges raises no error; its `Trial.history` is None.
+
+    Parameters
+    ----------
+    way : str
+        Name of a strategy; see `find_strategy`. Strategies that begin with ``codes-`` fit a linear classifier on CNN
+        codes (`train_on_codes`), and use neither `learning_rate` nor `epochs`.
+    learning_rate : float or None
+        Learning rate of the strategy, for pretrained and for untrained networks.
+    seed : int
+        Seed of the run.
+    source : HybridBlock
+        Source model from `source_net`. It is not changed.
+    data, epochs, size, batch_size
+        See `data`, `num_epochs`, `size` and `batch_size` of `train_fine_tuning`.
+
+    Returns
+    -------
+    Trial
+
+    Raises
+    ------
+    SettingsError
+        If the strategy does not exist, or a number cannot be used.
+    """
+    rate = learning_rate if find_strategy(way).rate else None
+    rates = Rates() if rate is None else Rates(rate, rate)
+    pair = as_pair(data)
+    options: dict[str, Any] = {"num_epochs": epochs, "size": size, "batch_size": batch_size, "seed": seed}
+    history = history_unless_diverged(
+        lambda: train_network(way, source, data=pair, rates=rates, verbose=False, **options)[1]
+    )
+    return log_trial(Trial(way, rate, seed, history))
+
+
+def history_unless_diverged(train: Callable[[], History]) -> History | None:
+    """Return the history of a training, or None if it diverges."""
+    try:
+        return train()
+    except DivergenceError:
+        return None
+
+
+def log_trial(trial: Trial) -> Trial:
+    """Log the result of a trial, and return the trial."""
+    rate = "" if trial.learning_rate is None else f", learning rate {trial.learning_rate:g}"
+    result = "diverged" if trial.diverged else f"test acc {trial.accuracy:.3f}, {trial.seconds:.0f} s"
+    logger.info("%s%s, seed %d: %s", trial.way, rate, trial.seed, result)
+    return trial

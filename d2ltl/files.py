@@ -1,0 +1,47 @@
+"""Atomic writes: a file is written completely or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+
+@contextlib.contextmanager
+def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield a temporary path in the folder of `path`; rename the file to `path` if the block raises no error.
+
+    The file keeps the suffix of `path`. It is flushed to disk before it is renamed.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> with atomic_write(folder / 'report.json') as temporary:
+    ...     _ = temporary.write_text('{}')
+    >>> [file.name for file in folder.iterdir()]
+    ['report.json']
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.stem}.part{path.suffix}")
+    try:
+        yield temporary
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())  # otherwise a power failure could leave an empty file at `path`
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:
+    """Write bytes to a file atomically."""
+    with atomic_write(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def write_json(path: str | os.PathLike[str], value: Any) -> None:
+    """Write a value to an indented JSON file in UTF-8, atomically."""
+    write_bytes(path, (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode())

@@ -1,0 +1,1 @@
+"""Networks: source models, networks for the target task, frozen layers, parameters and their files."""

@@ -1,0 +1,166 @@
+"""Freezing and reinitialising the layers and stages of a network."""
+
+from __future__ import annotations
+
+from mxnet import init
+from mxnet.gluon import Block, HybridBlock
+
+from d2ltl.errors import SettingsError
+from d2ltl.models.parameters import parameters_of
+from d2ltl.models.shapes import output_shape, output_shapes, symbol_of
+from d2ltl.models.sources import use_running_statistics
+
+
+def freeze(block: Block, batch_norm: str = "book") -> None:
+    """Freeze the parameters of a block: training does not change them (exercise 3 of section 13.2).
+
+    Parameters
+    ----------
+    block : Block
+        Usually ``net.features``.
+    batch_norm : {'book', 'fixed'}
+        ``'book'`` only sets the ``grad_req`` of every parameter to ``'null'``, as the exercise says. Batch
+        normalisation still uses the statistics of each batch in training, and the running statistics at test time.
+        The features of an image therefore differ between training and test. ``'fixed'`` uses the running statistics
+        in training too, so the features do not change. If a hybridized network has already run, hybridize it again
+        after this call (`train_fine_tuning` does so).
+
+    Raises
+    ------
+    SettingsError
+        If `batch_norm` has another value.
+    """
+    if batch_norm not in ("book", "fixed"):
+        raise SettingsError(f"batch_norm is {batch_norm!r}; it is 'book' or 'fixed'.")
+    block.collect_params().setattr("grad_req", "null")
+    if batch_norm == "fixed":
+        block.apply(use_running_statistics)
+
+
+def stages(net: HybridBlock) -> list[list[Block]]:
+    """Return the layers of `net.features` grouped into stages, first to last.
+
+    A stage begins at a layer that changes the height and width of its input, or at a dense layer (VGG, AlexNet). Every
+    stage contains at least one layer with weights. A ResNet-18 has 5 stages: the first convolution, and the four
+    stages of residual blocks (He et al. 2016).
+
+    Raises
+    ------
+    NetworkError
+        If the active array interface cannot run the network.
+    """
+    groups: list[list[Block]] = []
+    before: tuple[int, ...] = ()
+    size = 224 if output_shape(symbol_of(net), 224) else 299  # the input size of Inception
+    for layer, shape in output_shapes(net.features, size):
+        if groups and shape[2:] == before[2:] and not (len(shape) == 2 and _has_weights([layer])):
+            groups[-1].append(layer)
+        else:
+            groups.append([layer])
+        before = shape
+    return _merge_weightless(groups)
+
+
+def _merge_weightless(groups: list[list[Block]]) -> list[list[Block]]:
+    merged: list[list[Block]] = []
+    for group in groups:
+        if merged and not (_has_weights(group) and _has_weights(merged[-1])):
+            merged[-1] += group
+        else:
+            merged.append(group)
+    return merged
+
+
+def _has_weights(layers: list[Block]) -> bool:
+    return any(parameter.name.endswith("weight") for layer in layers for parameter in parameters_of(layer))
+
+
+def freeze_stages(net: HybridBlock, k: int, batch_norm: str = "book") -> None:
+    """Freeze the first `k` stages of a network; training changes only the later layers.
+
+    Early layers are general and can be kept for a small target set (Yosinski et al. 2014, *How transferable are
+    features in deep neural networks?*).
+
+    Parameters
+    ----------
+    net : HybridBlock
+    k : int
+        Number of stages to freeze, as `d2ltl.models.freezing.stages` counts them. A ResNet-18 has 5.
+    batch_norm : {'book', 'fixed'}
+        See `freeze`.
+
+    Raises
+    ------
+    SettingsError
+        If the network has fewer than `k` stages, or `k` is negative.
+    """
+    for layer in first_stages(net, k):
+        freeze(layer, batch_norm)
+
+
+def reinitialize_stages(net: HybridBlock, k: int, lr_mult: float = 10) -> None:
+    """Reinitialise all layers after the first `k` stages of a network with Xavier initialisation.
+
+    The first `k` stages keep their pretrained weights, as in the experiment of Yosinski et al. (2014). No layer is
+    frozen.
+
+    Parameters
+    ----------
+    net : HybridBlock
+    k : int
+        Number of stages to keep, as `d2ltl.models.freezing.stages` counts them. A ResNet-18 has 5.
+    lr_mult : float
+        Factor of the learning rate for the reinitialised layers, the output layer included.
+
+    Raises
+    ------
+    SettingsError
+        If the network has fewer than `k` stages, or `k` is negative.
+    """
+    kept = first_stages(net, k)
+    for layer in [layer for layer in net.features if layer not in kept] + [net.output]:
+        layer.initialize(init.Xavier(), force_reinit=True)
+        layer.collect_params().setattr("lr_mult", lr_mult)
+
+
+def first_stages(net: HybridBlock, k: int) -> list[Block]:
+    """Return the layers of the first `k` stages of a network.
+
+    Raises
+    ------
+    SettingsError
+        If the network has fewer than `k` stages, or `k` is negative.
+    """
+    groups = stages(net)
+    if not 0 <= k <= len(groups):
+        raise SettingsError(f"{net.name} has {len(groups)} stages; {k} of them cannot be taken.")
+    return [layer for group in groups[:k] for layer in group]
+
+
+def freeze_layers(net: HybridBlock, trained: int = 3, batch_norm: str = "book") -> None:
+    """Freeze all layers except the last `trained` ones, which include the output layer.
+
+    Only layers with weights count: convolutions and dense layers, but not activations, pooling or batch normalisation.
+    Batch normalisation layers after the first trained layer are trained too. The last three layers of a VGG-16 are its
+    dense layers. Those of a ResNet-18 are the output layer and the two convolutions of the last residual block.
+
+    Parameters
+    ----------
+    net : HybridBlock
+    trained : int
+        Number of layers to train, counted from the end in the order in which the network registers its layers.
+    batch_norm : {'book', 'fixed'}
+        See `freeze`; it applies to the frozen layers.
+
+    Raises
+    ------
+    SettingsError
+        If the network has fewer than `trained` layers with weights, or `trained` is less than 1.
+    """
+    layers: list[Block] = []
+    net.apply(lambda block: layers.append(block) if list(block.params) else None)
+    weighted = [i for i, layer in enumerate(layers) if _has_weights([layer])]
+    if not 1 <= trained <= len(weighted):
+        raise SettingsError(f"trained is {trained}; {net.name} has {len(weighted)} layers with weights.")
+    for layer in layers[: weighted[-trained]]:
+        freeze(layer, batch_norm)

@@ -1,0 +1,114 @@
+"""The networks of the chapter, for fine-tuning and for training from scratch; the output weights of a class."""
+
+from __future__ import annotations
+
+import numpy as np
+from mxnet import init
+from mxnet.gluon import HybridBlock
+
+from d2ltl.errors import NetworkError, SettingsError
+from d2ltl.models.parameters import parameter_of, parameters_of, set_value, value_of
+from d2ltl.models.sources import build_net, source_net
+
+
+def finetune_net(classes: int = 2, source: HybridBlock | None = None, lr_mult: float = 10) -> HybridBlock:
+    """Return a network with the pretrained features of the source model and a new output layer (section 13.2).
+
+    The parameters of the features are copied, so training the network does not change the source model. (The book's
+    ``finetune_net.features = pretrained_net.features`` makes both networks share their parameters. A second run then
+    starts from the result of the first run.)
+
+    Parameters
+    ----------
+    classes : int
+        Number of classes of the target task, at least 2.
+    source : HybridBlock, optional
+        Source model from `source_net`; by default ``source_net()``.
+    lr_mult : float
+        Factor of the learning rate for the new output layer, which is Xavier-initialised.
+
+    Raises
+    ------
+    NetworkError
+        If `source` does not come from `source_net`.
+    SettingsError
+        If `classes` is less than 2.
+    """
+    source = source_net() if source is None else source
+    if not hasattr(source, "zoo_name"):
+        raise NetworkError(f"{source.name} does not know its name in the zoo; get the source model by source_net().")
+    net = _new_net(classes, source.zoo_name)
+    for target, origin in zip(parameters_of(net.features), parameters_of(source.features)):
+        set_value(target, value_of(origin))
+    net.output.initialize(init.Xavier())
+    net.output.collect_params().setattr("lr_mult", lr_mult)
+    return net
+
+
+def scratch_net(classes: int = 2, name: str = "resnet18_v2") -> HybridBlock:
+    """Return an untrained, Xavier-initialised network, to be trained from scratch (section 13.2).
+
+    Parameters
+    ----------
+    classes : int
+        Number of classes, at least 2.
+    name : str
+        Name of a model in Gluon's or GluonCV's model zoo (see `source_net`).
+
+    Raises
+    ------
+    NetworkError
+        If the model does not exist.
+    SettingsError
+        If `classes` is less than 2.
+    """
+    net = _new_net(classes, name)
+    net.initialize(init.Xavier())
+    return net
+
+
+def _new_net(classes: int, name: str) -> HybridBlock:
+    if classes < 2:
+        raise SettingsError(f"classes is {classes}; a classifier tells at least 2 apart.")
+    return build_net(name, classes=classes)
+
+
+def class_row(net: HybridBlock, which: int | str) -> np.ndarray:
+    """Return the weights of one class in the output layer.
+
+    Exercise 4 of section 13.2 uses row 713 of an ImageNet model for the hot dog. Among the 1,000 ImageNet classes, 713
+    is the photocopier; the hot dog is 934.
+
+    Parameters
+    ----------
+    net : HybridBlock
+        A network with one row of output weights per class. A class name is looked up in its attribute `classes`.
+    which : int or str
+        Index of the class, or its name. Case is ignored, and a part of the name is enough if it is unique.
+
+    Returns
+    -------
+    ndarray of float32, shape (1, channels)
+
+    Raises
+    ------
+    SettingsError
+        If the class does not exist, or several classes match the name.
+    """
+    rows = value_of(parameter_of(net.output, "weight"))
+    index = _class_index(getattr(net, "classes", []), which) if isinstance(which, str) else which
+    if not 0 <= index < len(rows):
+        raise SettingsError(f"There is no class {index}; the network has classes 0 to {len(rows) - 1}.")
+    return rows[index].reshape(1, -1)
+
+
+def _class_index(names: list[str], wanted: str) -> int:
+    folded = [name.casefold() for name in names]
+    found = [i for i, name in enumerate(folded) if name == wanted.casefold()]
+    found = found or [i for i, name in enumerate(folded) if wanted.casefold() in name]
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise SettingsError(f"No class of the network is called {wanted!r}.")
+    candidates = ", ".join(f"{i} ({names[i]})" for i in found[:10])
+    raise SettingsError(f"{wanted!r} may be any of {candidates}; give the index.")

@@ -1,0 +1,65 @@
+"""The outputs and class probabilities of a network, and the devices that it runs on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import mxnet as mx
+from mxnet import gluon
+
+from d2ltl import runtime
+from d2ltl.arrays import operators
+from d2ltl.errors import DeviceError
+from d2ltl.models.parameters import parameters_of
+
+
+def outputs_of(net: gluon.HybridBlock, X: Any) -> Any:
+    """Return the outputs of a network for a batch, converted to float32."""
+    return net(X).astype("float32", copy=False)
+
+
+def probabilities_of(net: gluon.HybridBlock, X: Any) -> Any:
+    """Return the class probabilities of a network for a batch: float32, shape (n, classes)."""
+    return operators().softmax(outputs_of(net, X), axis=-1)
+
+
+def device_of(net: gluon.Block) -> mx.Context:
+    """Return the first device of a network's parameters."""
+    device: mx.Context = parameters_of(net)[0].list_ctx()[0]
+    return device
+
+
+def set_up(net: gluon.HybridBlock, devices: Sequence[mx.Context]) -> None:
+    """Move a network to devices and hybridize it again, because a compiled graph ignores later freezing of layers."""
+    move_to(net, devices)
+    net.hybridize(static_alloc=True, static_shape=True)
+
+
+def move_to(net: gluon.Block, devices: Sequence[mx.Context]) -> None:
+    """Move the parameters of a network to devices."""
+    for parameter in parameters_of(net):
+        if parameter.list_ctx() != [*devices]:
+            parameter.reset_ctx([*devices])
+
+
+def check_devices(devices: Sequence[mx.Context] | None) -> list[mx.Context]:
+    """Return the devices as a list; by default all GPUs, or the CPU if there is no GPU.
+
+    Raises
+    ------
+    DeviceError
+        If a GPU does not exist on this machine.
+    """
+    for device in devices or ():
+        if device.device_type == "gpu" and device.device_id >= mx.context.num_gpus():
+            raise DeviceError(
+                f"There is no {device}: MXNet sees {mx.context.num_gpus()} GPUs. "
+                "Leave `devices` out to use what there is."
+            )
+    return list(devices or runtime.devices())
+
+
+def shards_of(batch: Any, devices: Sequence[mx.Context]) -> list[Any]:
+    """Split a batch evenly over devices. A batch with fewer images than devices uses only the first devices."""
+    return gluon.utils.split_and_load(batch, list(devices[: len(batch)]), even_split=False)

@@ -1,0 +1,73 @@
+"""Output shapes of networks and layers, inferred without running them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import mxnet as mx
+from mxnet.gluon import Block, HybridBlock
+
+from d2ltl.arrays import input_symbol
+from d2ltl.errors import NetworkError
+from d2ltl.models.precision import check_interface
+
+MAX_SIZE = 512  # pixels; the largest size that check_input tries for its advice
+
+
+def check_input(net: HybridBlock, size: int, classes: int | None = None) -> None:
+    """Raise an error if a network cannot run images of `size` × `size` pixels, or does not have `classes` outputs.
+
+    The check infers shapes and does not run the network.
+
+    Raises
+    ------
+    NetworkError
+        If a check fails. The message names the smallest possible size. For a network that cannot run with the active
+        array interface, it names the remedy.
+    """
+    check_interface()
+    output = symbol_of(net)
+    shape = output_shape(output, size)
+    if shape is not None and classes in (None, shape[1]):
+        return
+    if shape is not None:
+        raise NetworkError(f"{net.name} has {shape[1]} outputs, but the images have {classes} classes.")
+    fits = next((s for s in range(1, MAX_SIZE + 1) if output_shape(output, s)), None)
+    advice = f"the smallest size it can run is {fits}" if fits else f"nor any other up to {MAX_SIZE}"
+    raise NetworkError(f"{net.name} cannot run images of {size} × {size} pixels; {advice}.")
+
+
+def symbol_of(net: HybridBlock) -> mx.sym.Symbol:
+    """Return the outputs of a network as a symbol.
+
+    Raises
+    ------
+    NetworkError
+        If the network cannot run with the active array interface.
+    """
+    try:
+        return net(input_symbol())
+    except TypeError as error:
+        raise NetworkError(
+            f"{net.name} cannot run under MXNet's np interface (Gluon's SqueezeNet, MobileNetV2, DenseNet and "
+            "Inception cannot). Call npx.reset_np() first, or never npx.set_np()."
+        ) from error
+
+
+def output_shape(output: mx.sym.Symbol, size: int) -> tuple[int, ...] | None:
+    """Return the shape of an output for one image of `size` × `size` pixels, or None if the network cannot run it."""
+    try:
+        return output.infer_shape_partial(data=(1, 3, size, size))[1][0]
+    except mx.MXNetError:
+        return None
+
+
+def output_shapes(layers: Iterable[Block], size: int) -> Iterator[tuple[Block, tuple[int, ...]]]:
+    """Yield each of a sequence of layers with its output shape for one image of `size` × `size` pixels.
+
+    The shape is empty if the layer cannot run on the output of the layer before it.
+    """
+    x = input_symbol()
+    for layer in layers:
+        x = layer(x)
+        yield layer, output_shape(x, size) or ()

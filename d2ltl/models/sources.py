@@ -1,0 +1,204 @@
+"""Source models: networks from the model zoos of Gluon and GluonCV, with weights from their stores or from files."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+from pathlib import Path
+
+import mxnet as mx
+from mxnet.gluon import Block, HybridBlock, nn
+from mxnet.gluon.model_zoo import model_store, vision
+
+from d2ltl.errors import NetworkError, WeightsError
+from d2ltl.models import ndf_weights
+from d2ltl.models.parameters import read_parameters, set_value
+
+logger = logging.getLogger(__name__)
+
+SHIPPED = {"tinyimagenet": ("resnet18_v2", "8ac2f86a3f1804c77d7f37cd8dee8d4fc3196ec5")}  # network and SHA1
+
+
+def source_net(name: str = "resnet18_v2", pretrained: str | os.PathLike[str] = "auto") -> HybridBlock:
+    """Return a pretrained source model (section 13.2: `gluon.model_zoo.vision.resnet18_v2`).
+
+    Parameters
+    ----------
+    name : str
+        Name of a model in Gluon's model zoo, or in GluonCV's if GluonCV is installed. The model must have `features`
+        and `output`.
+    pretrained : str or path
+        The weights.
+
+        - ``'imagenet'``: the ImageNet weights of the zoo, downloaded at the first use and checked by their SHA1. The
+          ``'squeezenet1.1'`` weights may also come from the package ndf (extra ``imagenet-offline``), without a
+          download.
+        - ``'tinyimagenet'``: weights of resnet18_v2 that come with the library (see
+          ``d2ltl/models/weights/README.md``).
+        - path of a ``.params`` file: the weights in the file; half precision is cast to float32. The class names are
+          read from the JSON file of the same name, if it exists: a list of names or of ``[wnid, name]``.
+        - ``'auto'``: the ImageNet weights if they are on this machine, otherwise the weights that come with the
+          library. Nothing is downloaded. The log says which weights are used.
+
+    Returns
+    -------
+    HybridBlock
+        Network with `features`, `output`, and `classes`, the list of class names.
+
+    Raises
+    ------
+    WeightsError
+        If the weights cannot be found or downloaded, are damaged, or belong to another network.
+    NetworkError
+        If the network does not exist.
+    """
+    if str(pretrained) == "auto":
+        pretrained = default_weights(name)
+    if str(pretrained) == "imagenet":
+        return _imagenet_net(name)
+    if str(pretrained) in SHIPPED:
+        return _net_from_file(name, _shipped_file(str(pretrained)))
+    return _net_from_file(name, Path(pretrained))
+
+
+def default_weights(name: str) -> str:
+    """Return the weights that ``'auto'`` stands for: ``'imagenet'``, or the name of weights in the library.
+
+    Raises
+    ------
+    WeightsError
+        If this machine has neither.
+    """
+    if store_file(name).exists() or _ndf_file(name):
+        logger.info("source weights: imagenet, which are on this machine")
+        return "imagenet"
+    if shipped := [key for key, (network, _) in SHIPPED.items() if network == name]:
+        logger.info("source weights: %s, which come with d2ltl; 'imagenet' downloads the book's", shipped[0])
+        return shipped[0]
+    raise WeightsError(f"There are no weights of {name} on this machine. 'imagenet' downloads the zoo's.")
+
+
+def _shipped_file(key: str) -> Path:
+    network, sha1 = SHIPPED[key]
+    file = Path(__file__).parent / "weights" / f"{network}-{key}.params"
+    if not file.is_file() or hashlib.sha1(file.read_bytes()).hexdigest() != sha1:
+        raise WeightsError(f"{file}, which comes with d2ltl, is missing or damaged. Install d2ltl again.")
+    return file
+
+
+def build_net(name: str, classes: int, **options: object) -> HybridBlock:
+    """Return an uninitialised network from Gluon's model zoo, or from GluonCV's; its attribute `zoo_name` is its name.
+
+    Raises
+    ------
+    NetworkError
+        If the network does not exist, or has no `features` and `output`.
+    """
+    try:
+        net = vision.get_model(name, classes=classes, **options)
+    except ValueError as error:
+        if "is not supported" not in str(error):  # Gluon's message for an unknown name
+            raise
+        net = _gluoncv_net(name, classes, options, str(error))
+    if not (hasattr(net, "features") and hasattr(net, "output")):
+        raise NetworkError(f"{name} has no features and output to tell apart; choose another network.")
+    net.zoo_name = name
+    # The first layer of a resnet_v2 normalises the image. MXNet never updates its statistics (docs/traps.md, 3).
+    use_running_statistics(net.features[0])
+    return net
+
+
+def use_running_statistics(block: Block) -> None:
+    """Make a batch normalisation layer use its running statistics in training too; other blocks are not changed."""
+    if isinstance(block, nn.BatchNorm):
+        block._kwargs["use_global_stats"] = True  # in Gluon, only the constructor can set it
+        block.hybridize()  # discards the graph compiled with the old setting
+
+
+def _gluoncv_net(name: str, classes: int, options: dict[str, object], gluon_says: str) -> HybridBlock:
+    try:
+        from gluoncv.model_zoo import get_model
+    except ImportError:
+        listed = ", ".join(gluon_says.split("\n\t")[1:])
+        raise NetworkError(f"There is no network {name}. Gluon has {listed}; GluonCV, not installed, more.") from None
+    try:
+        return get_model(name, classes=classes, **options)
+    except (ValueError, TypeError) as error:
+        raise NetworkError(f"{name} is in neither Gluon's nor GluonCV's zoo of classifiers ({error}).") from error
+
+
+def imagenet_classes() -> list[str]:
+    """Return the names of the 1,000 ImageNet classes (ILSVRC 2012), in the order of the models' outputs."""
+    lines = (Path(__file__).parent / "imagenet_classes.txt").read_text(encoding="utf-8").splitlines()
+    return [line.partition(" ")[2] for line in lines]
+
+
+def _imagenet_net(name: str) -> HybridBlock:
+    if not store_file(name).exists() and (file := _ndf_file(name)):
+        net = build_net(name, classes=1000)
+        for parameter, weights in zip(net.collect_params().values(), ndf_weights.load(file)):
+            set_value(parameter, weights)
+    else:
+        net = _net_from_store(name)
+    net.classes = imagenet_classes()
+    return net
+
+
+def _net_from_store(name: str) -> HybridBlock:
+    try:
+        return build_net(name, classes=1000, pretrained=True, root=os.fspath(store_file(name).parent))
+    except NetworkError:
+        raise
+    except Exception as error:  # MXNet downloads, unzips and checks the file; errors of many types are possible
+        raise WeightsError(
+            f"The ImageNet weights of {name} cannot be had ({error}). Give weights of your own as a .params file, "
+            f"or copy the zoo's to {store_file(name)}."
+        ) from error
+
+
+def store_file(name: str) -> Path:
+    """Return the path of a model's ImageNet weights in Gluon's model store, whether the file exists or not."""
+    try:
+        return Path(mx.base.data_dir(), "models", f"{name}-{model_store.short_hash(name)}.params")
+    except ValueError:  # not a model of Gluon's store; GluonCV uses the same folder
+        return Path(mx.base.data_dir(), "models", f"{name}.params")
+
+
+def _ndf_file(name: str) -> Path | None:
+    return ndf_weights.find() if name.lower() == "squeezenet1.1" else None
+
+
+def _net_from_file(name: str, file: Path) -> HybridBlock:
+    arrays = read_parameters(file)
+    output = [array for key, array in arrays.items() if key.startswith("output.")]
+    if not output:
+        raise WeightsError(f"{file} holds no parameters of an output layer (output.weight, …).")
+    net = build_net(name, classes=len(output[0]))
+    _check_names(file, set(net._collect_params_with_prefix()), set(arrays))
+    for key, parameter in net._collect_params_with_prefix().items():
+        try:
+            set_value(parameter, arrays[key])
+        except AssertionError as error:  # Gluon's error for different shapes
+            raise WeightsError(f"{file} is not of {name}: {key} is {arrays[key].shape} there ({error})") from error
+    net.classes = _class_names(file.with_suffix(".json"), len(output[0]))
+    return net
+
+
+def _check_names(file: Path, expected: set[str], found: set[str]) -> None:
+    if difference := expected ^ found:
+        key = min(difference)
+        raise WeightsError(f"{file} is of another network: {key} is {'missing' if key in expected else 'unknown'}.")
+
+
+def _class_names(file: Path, number: int) -> list[str]:
+    if not file.exists():
+        return [str(i) for i in range(number)]
+    try:
+        names = [entry if isinstance(entry, str) else entry[1] for entry in json.loads(file.read_text("utf-8"))]
+    except (ValueError, LookupError, TypeError) as error:
+        raise WeightsError(f"{file} should be a JSON list of class names, or of [wnid, name] ({error}).") from error
+    if len(names) != number:
+        raise WeightsError(f"{file} names {len(names)} classes, but the network has {number} outputs.")
+    return names

@@ -1,0 +1,1 @@
+"""Training and evaluation: the training loop, checkpoints, features of images and linear probes."""

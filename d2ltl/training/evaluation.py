@@ -1,0 +1,199 @@
+"""Predictions of a network for images, and their accuracy, loss and confusion matrix."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import mxnet as mx
+import numpy as np
+from mxnet import gluon
+from mxnet.gluon.data import DataLoader
+from tqdm.auto import tqdm
+
+from d2ltl.data import augmentation
+from d2ltl.data.batches import loader
+from d2ltl.data.pairs import Images, as_images
+from d2ltl.models.outputs import check_devices, move_to, probabilities_of, set_up, shards_of
+from d2ltl.models.parameters import parameters_of, write_parameters
+from d2ltl.models.shapes import check_input
+
+
+def evaluate(
+    net: gluon.HybridBlock, data: Images, *, size: int = 224, **options: Any
+) -> tuple[float, float, np.ndarray]:
+    """Return the mean cross-entropy, the accuracy and the confusion matrix of a network on images.
+
+    Parameters
+    ----------
+    net : HybridBlock
+        A network with one output per class of the images.
+    data, size, **options
+        See `predict`.
+
+    Returns
+    -------
+    loss : float
+        Mean cross-entropy.
+    accuracy : float
+        Accuracy between 0 and 1.
+    confusion : ndarray of int64, shape (classes, classes)
+        Confusion matrix. Rows are true classes, columns are predicted classes.
+
+    Raises
+    ------
+    NetworkError
+        If the network does not have one output per class, or cannot run images of that size.
+    ImageFolderError, DeviceError, SettingsError
+        If the images, a device or a number cannot be used.
+    """
+    images = as_images(data)
+    check_input(net, size, len(images.synsets))
+    probabilities, labels = predict(net, images, size=size, **options)
+    return loss_of(probabilities, labels), accuracy_of(probabilities, labels), confusion_matrix(probabilities, labels)
+
+
+def predict(
+    net: gluon.HybridBlock,
+    data: Images,
+    *,
+    size: int = 224,
+    batch_size: int = 128,
+    test_augs: Callable[[Any], Any] | None = None,
+    devices: Sequence[mx.Context] | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the class probabilities of a network for images, and the labels of the images.
+
+    Parameters
+    ----------
+    net : HybridBlock
+        A network. Its classes may differ from those of the images.
+    data : str, path, pair or ImageFolder
+        A folder with one folder per class (``hotdog/test``), or one part of the pair that `load_images` returns. If
+        the data has two parts (a name of the data hub, a folder or archive with ``train/`` and ``test/``, a pair), the
+        test images are used.
+    size, batch_size, test_augs, devices
+        See `train_fine_tuning`.
+
+    Returns
+    -------
+    probabilities : ndarray of float32, shape (N, classes)
+    labels : ndarray of int64, shape (N,)
+
+    Raises
+    ------
+    ImageFolderError, NetworkError, DeviceError, SettingsError
+        If the images, the network, a device or a number cannot be used.
+    """
+    return run_on_images(net, lambda X: probabilities_of(net, X), data, size, batch_size, test_augs, devices)
+
+
+def run_on_images(
+    net: gluon.HybridBlock,
+    function: Callable[[Any], Any],
+    data: Images,
+    size: int = 224,
+    batch_size: int = 128,
+    test_augs: Callable[[Any], Any] | None = None,
+    devices: Sequence[mx.Context] | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the outputs (N, …) of a function of batches that runs `net`, and the labels (N,) of the images, int64.
+
+    The other parameters are those of `predict`.
+    """
+    images = as_images(data)
+    check_input(net, size)
+    devices = check_devices(devices)
+    if net._active:  # already hybridized (Gluon has no public attribute for it): keep the compiled graph
+        move_to(net, devices)
+    else:
+        set_up(net, devices)
+    return run_on_batches(function, loader(images, test_augs or augmentation.test_augs(size), batch_size), devices)
+
+
+def run_on_batches(
+    function: Callable[[Any], Any], batches: DataLoader, devices: Sequence[mx.Context]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the outputs (N, …) of a function for all batches, and the labels (N,) of the images, int64."""
+    outputs, labels = [], []
+    for X, y in tqdm(batches, desc="evaluating", unit="batch", disable=None, leave=False):
+        outputs += [function(shard) for shard in shards_of(X, devices)]
+        labels.append(y.asnumpy())
+        if len(outputs) > len(devices):  # limits MXNet's queue: one batch is computed while the next is loaded
+            outputs[-len(devices) - 1].wait_to_read()
+    return np.concatenate([output.asnumpy() for output in outputs]), np.concatenate(labels).astype(np.int64)
+
+
+def confusion_matrix(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return the confusion matrix, int64. Rows are true classes, columns are predicted classes."""
+    classes = probabilities.shape[1]
+    pairs = labels * classes + probabilities.argmax(axis=1)
+    return np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
+
+
+def accuracy_of(probabilities: np.ndarray, labels: np.ndarray) -> float:
+    """Return the share of images whose most probable class is the true class."""
+    return float((probabilities.argmax(axis=1) == labels).mean())
+
+
+def loss_of(probabilities: np.ndarray, labels: np.ndarray) -> float:
+    """Return the mean cross-entropy of probabilities (N, classes), clipped from below at float32's smallest number."""
+    of_truth = probabilities[np.arange(len(labels)), labels]
+    return float(-np.log(np.maximum(of_truth, np.finfo(np.float32).tiny)).mean())
+
+
+class Profile(NamedTuple):
+    """Accuracy, size and speed of a network.
+
+    Attributes
+    ----------
+    accuracy : float
+        Accuracy on the images, between 0 and 1.
+    parameters : int
+        Number of parameters.
+    megabytes : float
+        Size of the ``.params`` file, in 10⁶ bytes.
+    images_per_s : float
+        Number of images per second of `predict`, which includes loading and preparing the images.
+    """
+
+    accuracy: float
+    parameters: int
+    megabytes: float
+    images_per_s: float
+
+
+def profile(net: gluon.HybridBlock, data: Images, **options: Any) -> Profile:
+    """Return the accuracy, the size and the speed of a network on images.
+
+    The speed is measured in a second pass over the images. The first pass compiles the network and decodes the files.
+
+    Parameters
+    ----------
+    net : HybridBlock
+        A network with one output per class of the images.
+    data, **options
+        See `predict`.
+
+    Returns
+    -------
+    Profile
+    """
+    images = as_images(data)
+    predict(net, images, **options)
+    start = time.perf_counter()
+    accuracy = accuracy_of(*predict(net, images, **options))
+    seconds = time.perf_counter() - start
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "net.params")
+        write_parameters(net, file)
+        megabytes = file.stat().st_size / 1e6
+    parameters = sum(math.prod(parameter.shape) for parameter in parameters_of(net))
+    return Profile(accuracy, parameters, megabytes, len(images) / seconds)
+
+
+weigh = profile  # the name in version 0.1.0

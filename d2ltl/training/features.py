@@ -1,0 +1,90 @@
+"""Features (embeddings) of images, computed by a pretrained network. The course notes call them CNN codes."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from mxnet import gluon
+
+from d2ltl.arrays import concatenate
+from d2ltl.data.pairs import Images
+from d2ltl.errors import SettingsError
+from d2ltl.models.freezing import first_stages, stages
+from d2ltl.training.evaluation import run_on_images
+
+
+def extract_codes(net: gluon.HybridBlock, data: Images, stage: int | None = None, **options: Any) -> np.ndarray:
+    """Return the CNN codes (features, embeddings) of images: the output of `net.features` or of one of its stages.
+
+    The network is a fixed feature extractor (Sharif Razavian et al. 2014, *CNN Features off-the-shelf*): it runs in
+    evaluation mode, once for each image, with the preparation of test images. A feature map (SqueezeNet, and all
+    stages except the last) is averaged over height and width.
+
+    Parameters
+    ----------
+    net : HybridBlock
+        A network with `features`, such as a source model or a trained network.
+    data : str, path, pair or ImageFolder
+        Images, as in `predict`. The rows of the result have the same order as their ``labels``.
+    stage : int, optional
+        Number of the stage whose output is returned, counted from 1 (`d2ltl.models.freezing.stages`); by default the
+        output of `net.features`. Early stages respond to edges and textures, late stages to the classes of the source
+        set.
+    **options
+        ``size``, ``batch_size``, ``test_augs``, ``devices``: see `predict`.
+
+    Returns
+    -------
+    ndarray of float32, shape (N, channels)
+
+    Raises
+    ------
+    SettingsError
+        If the network has no such stage.
+    ImageFolderError, NetworkError, DeviceError
+        If the images, the network or a device cannot be used.
+    """
+    if stage is not None and stage < 1:
+        raise SettingsError(f"stage is {stage}; the first is 1.")
+    layers = [net.features] if stage is None else first_stages(net, stage)
+    return run_on_images(net, lambda X: _mean_of_map(_run(layers, X)), data, **options)[0]
+
+
+def codes_by_stage(net: gluon.HybridBlock, data: Images, **options: Any) -> list[np.ndarray]:
+    """Return the CNN codes of images after each stage, computed in one pass over the images.
+
+    Parameters
+    ----------
+    net, data, **options
+        See `extract_codes`.
+
+    Returns
+    -------
+    list of ndarray of float32, shape (N, channels)
+        The codes of each stage, first to last.
+    """
+    groups = stages(net)
+    channels: list[int] = []
+
+    def all_codes_of(X: Any) -> Any:
+        codes = []
+        for layers in groups:
+            X = _run(layers, X)
+            codes.append(_mean_of_map(X))
+        channels[:] = [part.shape[1] for part in codes]
+        return concatenate(codes, axis=1)
+
+    together = run_on_images(net, all_codes_of, data, **options)[0]
+    return np.split(together, np.cumsum(channels)[:-1], axis=1)
+
+
+def _run(layers: Iterable[gluon.Block], X: Any) -> Any:
+    return functools.reduce(lambda x, layer: layer(x), layers, X)
+
+
+def _mean_of_map(features: Any) -> Any:
+    features = features.astype("float32", copy=False)
+    return features.mean(axis=(2, 3)) if features.ndim == 4 else features

@@ -1,0 +1,212 @@
+"""Training of image classifiers: `train_fine_tuning`, and functions that other methods share with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import mxnet as mx
+from mxnet import gluon
+from mxnet.gluon.data import DataLoader
+
+from d2ltl.data import augmentation
+from d2ltl.data.batches import loader
+from d2ltl.data.decoding import PathLike
+from d2ltl.data.pairs import Data, as_pair
+from d2ltl.history import History
+from d2ltl.models.outputs import check_devices, outputs_of, probabilities_of, set_up
+from d2ltl.models.shapes import check_input
+from d2ltl.training.checkpoint import Checkpoint
+from d2ltl.training.evaluation import accuracy_of, loss_of, run_on_batches
+from d2ltl.training.loop import Callback, fit, gradient_step, sgd, start_or_resume
+
+Losses = Callable[[Any, Any], tuple[Any, Any]]  # maps images and labels to losses (n,) and outputs (n, classes)
+
+
+def train_fine_tuning(
+    net: gluon.HybridBlock,
+    learning_rate: float,
+    batch_size: int = 128,
+    num_epochs: int = 5,
+    *,
+    data: Data,
+    size: int = 224,
+    train_augs: Callable[[Any], Any] | None = None,
+    test_augs: Callable[[Any], Any] | None = None,
+    loss: Callable[[Any, Any], Any] | None = None,
+    devices: Sequence[mx.Context] | None = None,
+    seed: int = 0,
+    checkpoint: PathLike | None = None,
+    callbacks: Iterable[Callback] = (),
+    evaluate_every: int = 1,
+    verbose: bool = True,
+) -> History:
+    """Train a network on images like section 13.2 of the book, and print the book's two-line summary.
+
+    Stochastic gradient descent with weight decay 0.001 minimises the softmax cross-entropy. In a notebook, the curves
+    are drawn during training.
+
+    Parameters
+    ----------
+    net : HybridBlock
+        Network from `finetune_net` or `scratch_net`, with one output per class. It is trained in place.
+    learning_rate : float
+        Learning rate of parameters whose ``lr_mult`` is 1. The book uses 0.01 for fine-tuning, 0.1 from scratch.
+    batch_size : int
+        Number of images per step, over all devices.
+    num_epochs : int
+        Number of passes over the training images, including those in the checkpoint.
+    data : str, path or pair
+        A name of the data hub, a folder or an archive (see `load_images`), or the pair that `load_images` returns.
+    size : int
+        Height and width of the images that the network sees, in pixels.
+    train_augs, test_augs : callable, optional
+        Functions from a uint8 image (height, width, 3) to a float32 array (3, `size`, `size`); by default the book's
+        (`d2ltl.train_augs`, `d2ltl.test_augs`).
+    loss : callable, optional
+        Function from outputs (n, classes) and labels (n,) to losses (n,); by default softmax cross-entropy.
+    devices : sequence of Context, optional
+        Devices to train on; by default all GPUs, or the CPU if there is no GPU.
+    seed : int
+        Seed of the order and the augmentation of the images. On one machine, the same seed gives the same curves.
+    checkpoint : path, optional
+        File to write after every epoch. If it exists, training resumes from it. The losses and accuracies are the same
+        as without the interruption.
+    callbacks : iterable of callables
+        Functions to call with the history after every epoch.
+    evaluate_every : int
+        Number of epochs between evaluations on the test images; the last epoch is always evaluated. In the other
+        epochs, ``test_acc`` is None.
+    verbose : bool
+        Whether to print the summary, and to draw the curves in a notebook.
+
+    Returns
+    -------
+    History
+
+    Raises
+    ------
+    ImageFolderError, NetworkError, DeviceError, SettingsError
+        If the images, the network, a device or a number cannot be used.
+    CheckpointError
+        If the checkpoint is damaged, was written with other settings, or contains more than `num_epochs` epochs.
+    DivergenceError
+        If the loss becomes infinite or NaN. The message names the epoch, the batch and the learning rate.
+    """
+    return train_classifier(
+        net,
+        losses_by(net, loss or gluon.loss.SoftmaxCrossEntropyLoss()),
+        learning_rate,
+        batch_size,
+        num_epochs,
+        data=data,
+        size=size,
+        train_augs=train_augs,
+        test_augs=test_augs,
+        devices=devices,
+        seed=seed,
+        checkpoint=checkpoint,
+        callbacks=callbacks,
+        evaluate_every=evaluate_every,
+        verbose=verbose,
+    )
+
+
+def losses_by(net: gluon.HybridBlock, loss: Callable[[Any, Any], Any]) -> Losses:
+    """Return a function that maps images and labels to the losses (n,) and the outputs (n, classes) of a network."""
+
+    def losses_of(X: Any, y: Any) -> tuple[Any, Any]:
+        outputs = outputs_of(net, X)
+        return loss(outputs, y), outputs
+
+    return losses_of
+
+
+def train_classifier(
+    net: gluon.HybridBlock,
+    losses_of: Losses,
+    learning_rate: float,
+    batch_size: int,
+    num_epochs: int,
+    *,
+    data: Data,
+    size: int,
+    train_augs: Callable[[Any], Any] | None = None,
+    test_augs: Callable[[Any], Any] | None = None,
+    devices: Sequence[mx.Context] | None = None,
+    checkpoint: PathLike | None = None,
+    settings: dict[str, Any] | None = None,
+    seed: int = 0,
+    **options: Any,
+) -> History:
+    """Train a network on images with a loss function that may also depend on the images.
+
+    Parameters
+    ----------
+    losses_of : callable
+        Function from images and labels on one device to the losses (n,) and the outputs (n, classes) of the network.
+    settings : dict, optional
+        Further settings to record in the checkpoint, besides the learning rate, batch size, image size, seed, numbers
+        of images and classes.
+    net, learning_rate, batch_size, num_epochs, data, size, train_augs, test_augs, devices, checkpoint, seed
+        See `train_fine_tuning`.
+    **options
+        See `d2ltl.training.loop.fit`.
+    """
+    train_imgs, test_imgs = as_pair(data)
+    check_input(net, size, len(train_imgs.synsets))
+    devices = check_devices(devices)
+    train_iter = loader(train_imgs, train_augs or augmentation.train_augs(size), batch_size, shuffle=True)
+    test_iter = loader(test_imgs, test_augs or augmentation.test_augs(size), batch_size)
+    set_up(net, devices)
+    trainer = sgd(net, learning_rate)
+    recorded = {"learning_rate": learning_rate, "batch_size": batch_size, "size": size, "seed": seed,
+                "images": [len(train_imgs), len(test_imgs)], "classes": list(train_imgs.synsets),
+                **(settings or {})}  # fmt: skip
+    saved = Checkpoint(checkpoint, net, trainer, recorded) if checkpoint else None
+    return train_on_batches(
+        net, losses_of, train_iter, test_iter, trainer, num_epochs, devices, seed=seed, checkpoint=saved, **options
+    )
+
+
+def train_on_batches(
+    net: gluon.HybridBlock,
+    losses_of: Losses,
+    train_iter: DataLoader,
+    test_iter: DataLoader,
+    trainer: gluon.Trainer,
+    num_epochs: int,
+    devices: Sequence[mx.Context],
+    *,
+    checkpoint: Checkpoint | None = None,
+    **options: Any,
+) -> History:
+    """Train a network on the batches of a loader, like the book's `train_ch13`.
+
+    Parameters
+    ----------
+    net : HybridBlock
+        Network whose parameters are on `devices`.
+    losses_of : callable
+        See `train_classifier`.
+    train_iter, test_iter : DataLoader
+        Batches of the training and of the test images.
+    trainer : Trainer
+        Trainer of the parameters of `net`.
+    num_epochs : int
+        Number of epochs, including those in the checkpoint.
+    devices : sequence of Context
+        Devices to train on.
+    checkpoint : Checkpoint, optional
+        Checkpoint to resume from, and to save after every epoch.
+    **options
+        See `d2ltl.training.loop.fit`.
+    """
+
+    def evaluate() -> dict[str, float]:
+        tested = run_on_batches(lambda X: probabilities_of(net, X), test_iter, devices)
+        return {"test_acc": accuracy_of(*tested), "test_loss": loss_of(*tested)}
+
+    step = gradient_step(net, losses_of, trainer, devices)
+    history = start_or_resume(checkpoint, devices)
+    return fit(step, train_iter, trainer, num_epochs, history, evaluate, checkpoint=checkpoint, **options)

@@ -1,0 +1,210 @@
+"""The training loop that all training methods share: steps, evaluation, checkpoints, callbacks, divergence."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import mxnet as mx
+import numpy as np
+from mxnet import autograd, gluon
+from tqdm.auto import tqdm
+
+from d2ltl import runtime
+from d2ltl.errors import CheckpointError, DivergenceError, SettingsError
+from d2ltl.history import Epoch, History
+from d2ltl.models.outputs import shards_of
+from d2ltl.models.parameters import parameters_of
+from d2ltl.training.checkpoint import Checkpoint
+
+WEIGHT_DECAY = 0.001  # section 13.2
+
+Sums = tuple[float, float, int]  # sum of the losses, number of correct predictions, number of images of a batch
+Step = Callable[[Any, Any], Callable[[], Sums]]
+Callback = Callable[[History], None]
+
+
+def fit(
+    step: Step,
+    batches: Any,
+    trainer: gluon.Trainer,
+    num_epochs: int,
+    history: History,
+    evaluate: Callable[[], dict[str, Any]],
+    *,
+    seed: int | None = None,
+    checkpoint: Checkpoint | None = None,
+    callbacks: Iterable[Callback] = (),
+    evaluate_every: int = 1,
+    verbose: bool = True,
+) -> History:
+    """Train until the history contains `num_epochs` epochs, and return the history.
+
+    Parameters
+    ----------
+    step : callable
+        Function of a batch (X, y) that starts one training step. MXNet computes asynchronously, so the step returns a
+        function. That function waits for the step to finish; it returns the sum of the losses, the number of correct
+        predictions and the number of images. One batch is computed while the next batch is loaded.
+    batches : iterable with a length
+        The batches of one epoch. It is iterated once per epoch.
+    trainer : Trainer
+        Trainer whose learning rate the message of a `DivergenceError` names.
+    num_epochs : int
+        Number of epochs, including those in `history`.
+    history : History
+        The epochs trained so far, from `start_or_resume`. New epochs are appended.
+    evaluate : callable
+        Function without parameters that returns ``test_acc`` and optionally ``test_loss`` and ``tasks`` (see
+        `Epoch`).
+    seed : int, optional
+        Seed of the run. Every epoch reseeds all random generators from the pair (seed, epoch). If None, they are not
+        reseeded.
+    checkpoint : Checkpoint, optional
+        Checkpoint to save after every epoch.
+    callbacks : iterable of callables
+        Functions to call with the history after every epoch.
+    evaluate_every : int
+        Number of epochs between calls of `evaluate`; it is always called after the last epoch.
+    verbose : bool
+        Whether to print the book's two-line summary, and to draw the curves during training in a notebook.
+
+    Raises
+    ------
+    CheckpointError
+        If `history` contains more than `num_epochs` epochs.
+    DivergenceError
+        If the loss becomes infinite or NaN. The message names the epoch, the batch and the learning rate.
+    SettingsError
+        If `num_epochs` or `evaluate_every` is less than 1.
+    """
+    from d2ltl import plot  # imported here because loading Matplotlib takes a second
+
+    for name, number in (("num_epochs", num_epochs), ("evaluate_every", evaluate_every)):
+        if number < 1:
+            raise SettingsError(f"{name} is {number}; it is at least 1.")
+    if len(history) > num_epochs:
+        raise CheckpointError(f"The checkpoint is of {len(history)} epochs, more than the {num_epochs} asked for.")
+    callbacks = [*callbacks, *(plot.live_curves(num_epochs) if verbose else ())]
+    for number in range(len(history) + 1, num_epochs + 1):
+        if seed is not None:
+            runtime.reseed(seed, number)
+        progress = tqdm(batches, desc=f"epoch {number}/{num_epochs}", unit="batch", disable=None, leave=False)
+        mean_loss, train_acc, images, seconds = _train_epoch(step, progress, number, trainer)
+        tested: dict[str, Any] = {"test_acc": None}
+        if number % evaluate_every == 0 or number == num_epochs:
+            tested = evaluate()
+            if not np.isfinite([tested["test_acc"], tested.get("test_loss") or 0]).all():  # the last step diverged
+                raise divergence("no longer finite", number, len(batches), trainer)
+        history.epochs.append(
+            Epoch(number, mean_loss, train_acc, seconds=seconds, examples_per_s=images / seconds, **tested)
+        )
+        if checkpoint:
+            checkpoint.save(history)
+        for callback in callbacks:
+            callback(history)
+    if verbose:
+        print(history)
+    return history
+
+
+def start_or_resume(checkpoint: Checkpoint | None, devices: Sequence[mx.Context]) -> History:
+    """Load a checkpoint, if it exists, and return its history; otherwise return an empty history."""
+    return (checkpoint and checkpoint.load()) or History([str(device) for device in devices])
+
+
+def _train_epoch(step: Step, batches: tqdm, number: int, trainer: gluon.Trainer) -> tuple[float, float, int, float]:
+    """Run one training pass; return the mean loss, the accuracy, the number of images and the seconds."""
+    totals = np.zeros(3)  # see Sums
+    start = time.perf_counter()
+    pending: Callable[[], Sums] | None = None
+    for batch, (X, y) in enumerate(batches, 1):
+        result = step(X, y)
+        if pending is not None:  # MXNet computes this batch while the loop waits for the previous one
+            totals += _finite(pending(), number, batch - 1, trainer)
+            batches.set_postfix(loss=f"{totals[0] / totals[2]:.3f}", acc=f"{totals[1] / totals[2]:.3f}", refresh=False)
+        pending = result
+    if pending is not None:
+        totals += _finite(pending(), number, len(batches), trainer)
+    seconds = time.perf_counter() - start
+    return totals[0] / totals[2], totals[1] / totals[2], int(totals[2]), seconds
+
+
+def _finite(sums: Sums, epoch: int, batch: int, trainer: gluon.Trainer) -> Sums:
+    if not math.isfinite(sums[0]):
+        raise divergence(sums[0], epoch, batch, trainer)
+    return sums
+
+
+def divergence(loss: Any, epoch: int, batch: int, trainer: gluon.Trainer) -> DivergenceError:
+    """Return the error for a loss that is infinite or NaN."""
+    return DivergenceError(
+        f"The loss is {loss} at epoch {epoch}, batch {batch}, learning rate {trainer.learning_rate:g}. "
+        "Try a tenth of that learning rate."
+    )
+
+
+def gradient_step(
+    net: gluon.HybridBlock,
+    losses_of: Callable[[Any, Any], tuple[Any, Any]],
+    trainer: gluon.Trainer,
+    devices: Sequence[mx.Context],
+) -> Step:
+    """Return a step of gradient descent for `fit`.
+
+    Parameters
+    ----------
+    net : HybridBlock
+    losses_of : callable
+        Function from images and labels on one device to the losses (n,) and the outputs (n, classes) of the network.
+    trainer : Trainer
+        Trainer of the parameters of `net`.
+    devices : sequence of Context
+        Devices among which each batch is divided evenly.
+    """
+
+    def step(X: Any, y: Any) -> Callable[[], Sums]:
+        shards = list(zip(shards_of(X, devices), shards_of(y, devices)))
+        clear_gradients(net, devices[len(shards) :])
+        with autograd.record():
+            results = [losses_of(*shard) for shard in shards]
+        autograd.backward([losses for losses, _ in results])
+        trainer.step(len(y), ignore_stale_grad=True)  # frozen layers have no fresh gradient
+        return lambda: _sums([(*result, labels) for result, (_, labels) in zip(results, shards)])
+
+    return step
+
+
+def clear_gradients(net: gluon.Block, idle: Sequence[mx.Context]) -> None:
+    """Set the gradients on idle devices to 0.
+
+    A batch with fewer images than devices leaves the last devices idle; they still hold gradients of the previous
+    batch.
+    """
+    for device in idle:
+        for parameter in parameters_of(net):
+            if parameter.grad_req != "null":
+                parameter.grad(device)[:] = 0
+
+
+def _sums(shards: Sequence[tuple[Any, Any, Any]]) -> Sums:
+    """Wait for a step to finish, and return its sums, given the losses, outputs and labels on each device."""
+    arrays = [[array.asnumpy() for array in shard] for shard in shards]
+    sums = [[losses.sum(), (outputs.argmax(axis=1) == labels).sum(), len(labels)] for losses, outputs, labels in arrays]
+    loss, right, images = np.sum(sums, axis=0, dtype=np.float64).tolist()
+    return loss, right, int(images)
+
+
+def sgd(net: gluon.Block, learning_rate: float) -> gluon.Trainer:
+    """Return the book's trainer: stochastic gradient descent with weight decay 0.001.
+
+    Raises
+    ------
+    SettingsError
+        If the learning rate is not positive and finite.
+    """
+    if not (learning_rate > 0 and math.isfinite(learning_rate)):
+        raise SettingsError(f"learning_rate is {learning_rate}; it must be above 0 and finite.")
+    return gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": learning_rate, "wd": WEIGHT_DECAY})
