@@ -1,4 +1,7 @@
-"""Images and models that the tests share: made here, or real where some lie beside the project."""
+"""Images and models that the tests share.
+
+`source` is a network of three layers, for tests that need a network and no particular one; `resnet` is a resnet18_v2.
+"""
 
 # isort: off
 import d2ltl  # first: it prepares the process for MXNet
@@ -7,21 +10,18 @@ import d2ltl  # first: it prepares the process for MXNet
 import json
 import os
 import signal
-import zipfile
-from pathlib import Path
 
 import mxnet as mx
 import numpy as np
 import pytest
+from mxnet import autograd
+from mxnet.gluon import HybridBlock, nn
+from mxnet.gluon.model_zoo import vision
 from PIL import Image
-
-from d2ltl.data import ImageFolder
 
 # A shell's background jobs ignore Ctrl-C, and the processes that tests start would. (Not by preexec_fn: with it Popen
 # forks, and MXNet, which stops its engine before a fork, may wait for ever.)
 signal.signal(signal.SIGINT, signal.default_int_handler)
-
-SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
 @pytest.fixture(autouse=True)
@@ -30,14 +30,6 @@ def _classic_interface():
     mx.npx.reset_np()
     yield
     mx.npx.reset_np()
-
-
-@pytest.fixture(scope="session")
-def shared():
-    """The folder of real photographs and real weights; tests that need it are skipped without it."""
-    if not SHARED.is_dir():
-        pytest.skip("there is no folder of real photographs and weights beside the project")
-    return SHARED
 
 
 def draw(label, rng):
@@ -68,34 +60,84 @@ def stripes(tmp_path_factory):
     return root
 
 
+class TinyNet(HybridBlock):
+    """Three layers with weights: two convolutions, the second with batch normalisation, and a dense layer."""
+
+    def __init__(self, classes, **options):
+        super().__init__(**options)
+        with self.name_scope():
+            self.features = nn.HybridSequential(prefix="")
+            self.features.add(
+                nn.Conv2D(8, 3, strides=2, padding=1, activation="relu", in_channels=3),
+                nn.Conv2D(16, 3, strides=2, padding=1, in_channels=8),
+                nn.BatchNorm(in_channels=16),
+                nn.Activation("relu"),
+                nn.GlobalAvgPool2D(),
+                nn.Flatten(),
+            )
+            self.output = nn.Dense(classes, in_units=16)
+
+    def hybrid_forward(self, F, x):
+        return self.output(self.features(x))
+
+
+zoos_get_model = vision.get_model
+vision.get_model = lambda name, **options: TinyNet(**options) if name == "tiny" else zoos_get_model(name, **options)
+
+
 def write_random_weights(name, file):
-    """Write the parameters of a network of the zoo, 5 classes, random weights."""
+    """Write the parameters of a network of the zoo with 5 named classes and random weights."""
     mx.random.seed(0)
-    net = mx.gluon.model_zoo.vision.get_model(name, classes=5)
+    net = vision.get_model(name, classes=5)
     net.initialize(mx.init.Xavier())
     net(mx.nd.zeros((1, 3, 32, 32)))
     net.save_parameters(os.fspath(file))
-    return file
-
-
-@pytest.fixture(scope="session")
-def source_file(tmp_path_factory):
-    """The file of a resnet18_v2 with named classes and random weights."""
-    file = write_random_weights("resnet18_v2", tmp_path_factory.mktemp("source") / "source.params")
     file.with_suffix(".json").write_text(json.dumps(["hot dog", "pizza", "hot pot", "banana", ["n01", "sushi"]]))
     return file
 
 
 @pytest.fixture(scope="session")
+def source_file(tmp_path_factory):
+    """The file of the network of three layers, which is called ``tiny``."""
+    return write_random_weights("tiny", tmp_path_factory.mktemp("tiny") / "source.params")
+
+
+@pytest.fixture(scope="session")
+def resnet_file(tmp_path_factory):
+    """The file of a resnet18_v2."""
+    return write_random_weights("resnet18_v2", tmp_path_factory.mktemp("resnet") / "source.params")
+
+
+@pytest.fixture(scope="session")
 def small_source_file(tmp_path_factory):
-    """The file of a mobilenet0.25, which trains quicker, with random weights."""
+    """The file of a mobilenet0.25, the smallest network that a command of its own process finds in the zoo."""
     return write_random_weights("mobilenet0.25", tmp_path_factory.mktemp("small") / "small.params")
 
 
 @pytest.fixture
 def source(source_file):
-    """That model, loaded anew."""
-    return d2ltl.source_net("resnet18_v2", source_file)
+    """The network of three layers, loaded anew."""
+    return d2ltl.source_net("tiny", source_file)
+
+
+@pytest.fixture
+def resnet(resnet_file):
+    """The resnet18_v2, loaded anew."""
+    return d2ltl.source_net("resnet18_v2", resnet_file)
+
+
+@pytest.fixture(scope="session")
+def tinyimagenet():
+    """The model that comes with the library. Read only."""
+    return d2ltl.source_net("resnet18_v2", "tinyimagenet")
+
+
+@pytest.fixture(scope="session")
+def rendered(tmp_path_factory):
+    """The rendered images that come with the library, to train and to test. Read only."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("D2LTL_DATA", str(tmp_path_factory.mktemp("cache")))
+        return d2ltl.load_images("hotdog-mini")
 
 
 def values(block):
@@ -103,11 +145,13 @@ def values(block):
     return {name: parameter.data().asnumpy().copy() for name, parameter in block.collect_params().items()}
 
 
-@pytest.fixture(scope="session")
-def photographs(shared, tmp_path_factory):
-    """Real photographs of hot dogs and of other food: 60 of each, from the test part."""
-    folder = tmp_path_factory.mktemp("photographs")
-    with zipfile.ZipFile(shared / "data/hotdog.zip") as archive:
-        for name in ("hotdog", "not-hotdog"):
-            archive.extractall(folder, [f"hotdog/test/{name}/{i:04}.jpg" for i in range(60)])
-    return ImageFolder(folder / "hotdog/test")
+def train_a_little(net, size=32, steps=2):
+    """Take a few steps of gradient descent on random images of two classes."""
+    trainer = mx.gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": 0.1})
+    loss = mx.gluon.loss.SoftmaxCrossEntropyLoss()
+    for _ in range(steps):
+        with autograd.record():
+            error = loss(net(mx.nd.random.normal(shape=(4, 3, size, size))), mx.nd.array([0, 1, 0, 1]))
+        error.backward()
+        trainer.step(4, ignore_stale_grad=True)
+    mx.nd.waitall()

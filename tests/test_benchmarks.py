@@ -7,7 +7,7 @@ from benchmarks.images import link_images
 from benchmarks.measuring import run, task_of, works_of
 from benchmarks.peers import ENVIRONMENTS, OURS, PEERS
 from benchmarks.works import ROWS, WORKS, Goal, Row, Work
-from d2ltl.data import load_images
+from d2ltl.data.pairs import load_images
 
 TRAINING = next(row for row in ROWS if row.work == "train224")
 
@@ -126,7 +126,7 @@ def test_linked_images_take_turns_by_class_and_repeat(stripes, tmp_path):
     assert len(originals) == 40
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("do", "fields"),
     [

@@ -11,9 +11,11 @@ import pytest
 from d2ltl import compare
 
 
-def arguments(stripes, small_source_file, out, *more):
+def arguments(stripes, weights, out, *more):
+    """Return the arguments of a quick comparison, of the three layers or, in a process of its own, of a MobileNet."""
+    net = "tiny" if weights.parent.name.startswith("tiny") else "mobilenet0.25"
     given = f"--size 32 --epochs 3 --batch-size 10 --lr-finetune 0.002 --lr-scratch 0.02 --data {stripes}".split()
-    return [*given, "--net", "mobilenet0.25", "--pretrained", str(small_source_file), "--out", str(out), *more]
+    return [*given, "--net", net, "--pretrained", str(weights), "--out", str(out), *more]
 
 
 def start(*arguments):
@@ -30,8 +32,8 @@ def measured(out):
     ]
 
 
-def test_it_prints_the_books_lines_a_table_and_its_reading(stripes, small_source_file, tmp_path, capsys):
-    assert compare.main(arguments(stripes, small_source_file, tmp_path / "out")) == 0
+def test_it_prints_the_books_lines_a_table_and_its_reading(stripes, source_file, tmp_path, capsys):
+    assert compare.main(arguments(stripes, source_file, tmp_path / "out")) == 0
     printed = capsys.readouterr().out
     assert printed.count("examples/sec on [cpu(0)]") == 2
     assert "finetune against scratch: starts" in printed
@@ -41,10 +43,8 @@ def test_it_prints_the_books_lines_a_table_and_its_reading(stripes, small_source
         "runs", "settings.json", "report.json", "report.html", *pictures}  # fmt: skip
 
 
-def test_help_is_quick_and_teaches():
-    begin = time.perf_counter()
+def test_help_teaches():
     result = subprocess.run([sys.executable, "-m", "d2ltl.compare", "--help"], capture_output=True, text=True)
-    assert time.perf_counter() - begin < 2  # generous: MXNet alone would take as long to load
     assert result.returncode == 0
     text = " ".join(result.stdout.split())  # however wide the terminal is
     for word in ("--data", "--pretrained", "--resume", "examples:", "default: 224, 64 with"):
@@ -61,8 +61,8 @@ def test_help_is_quick_and_teaches():
         (["--resume"], "no comparison to resume"),
     ],
 )
-def test_mistakes_end_with_status_2_and_one_line(stripes, small_source_file, tmp_path, capsys, more, problem):
-    assert compare.main(arguments(stripes, small_source_file, tmp_path / "out", *more)) == 2
+def test_mistakes_end_with_status_2_and_one_line(stripes, source_file, tmp_path, capsys, more, problem):
+    assert compare.main(arguments(stripes, source_file, tmp_path / "out", *more)) == 2
     error = capsys.readouterr().err
     assert problem in error
     assert error.count("\n") == 1
@@ -83,12 +83,13 @@ def test_the_books_data_that_cannot_be_had_says_how_to_give_other(tmp_path, monk
     assert "--data" in capsys.readouterr().err
 
 
-def test_out_that_cannot_be_written_ends_with_status_2(stripes, small_source_file, tmp_path, capsys):
+def test_out_that_cannot_be_written_ends_with_status_2(stripes, source_file, tmp_path, capsys):
     (tmp_path / "file").touch()
-    assert compare.main(arguments(stripes, small_source_file, tmp_path / "file/out")) == 2
+    assert compare.main(arguments(stripes, source_file, tmp_path / "file/out")) == 2
     assert "file/" in capsys.readouterr().err
 
 
+@pytest.mark.full
 def test_a_full_disk_ends_with_status_2_and_can_be_resumed(stripes, small_source_file, tmp_path):
     given = [*arguments(stripes, small_source_file, tmp_path / "out"), "--epochs", "1"]
     code = (
@@ -106,16 +107,14 @@ def test_a_full_disk_ends_with_status_2_and_can_be_resumed(stripes, small_source
 @pytest.mark.parametrize(
     ("interrupted", "way_on"),
     [
-        ("d2ltl.comparison.load_images", "Nothing was written yet"),
-        ("d2ltl.strategies.train_fine_tuning", "--resume"),
-        ("d2ltl.comparison.predict", "--resume"),
-        ("d2ltl.report.plot_confusion", "--resume"),
+        ("d2ltl.comparison.running.as_pair", "Nothing was written yet"),
+        ("d2ltl.comparison.strategies.train_fine_tuning", "--resume"),
+        ("d2ltl.comparison.running.predict", "--resume"),
+        ("d2ltl.comparison.report.plot_confusion", "--resume"),
     ],
 )
-def test_ctrl_c_at_any_stage_can_be_resumed(
-    stripes, small_source_file, tmp_path, monkeypatch, capsys, interrupted, way_on
-):
-    given = [*arguments(stripes, small_source_file, tmp_path / "out"), "--epochs", "1"]
+def test_ctrl_c_at_any_stage_can_be_resumed(stripes, source_file, tmp_path, monkeypatch, capsys, interrupted, way_on):
+    given = [*arguments(stripes, source_file, tmp_path / "out"), "--epochs", "1"]
 
     def ctrl_c(*_, **__):
         raise KeyboardInterrupt
@@ -128,7 +127,7 @@ def test_ctrl_c_at_any_stage_can_be_resumed(
     assert not [path for path in tmp_path.rglob("*") if ".part" in path.name]
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_killed_twenty_times_and_resumed_it_ends_the_same(stripes, small_source_file, tmp_path):
     whole, killed = tmp_path / "whole/out", tmp_path / "killed/out"
     begin = time.perf_counter()
@@ -153,7 +152,7 @@ def names(folder):
     return sorted(path.name for path in folder.rglob("*"))
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_ctrl_c_ends_with_status_130_and_the_way_to_resume(stripes, small_source_file, tmp_path):
     given = [*arguments(stripes, small_source_file, tmp_path / "out"), "--epochs", "500"]
     process = start(*given)

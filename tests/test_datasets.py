@@ -11,7 +11,7 @@ from sklearn.datasets import load_digits
 import d2ltl
 import data_hub
 from d2ltl import datasets
-from d2ltl.decoding import read_image
+from d2ltl.data.decoding import read_image
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def cache(tmp_path, monkeypatch):
 
 def test_without_the_photographs_the_rendered_images_are_taken(cache, caplog):
     caplog.set_level(logging.INFO, "d2ltl")
-    assert datasets.data_at_hand() == "hotdog-mini"
+    assert datasets.default_data() == "hotdog-mini"
     (line,) = caplog.messages
     assert "hotdog-mini, rendered images" in line
     assert "--data hotdog downloads" in line
@@ -38,10 +38,10 @@ def test_photographs_on_this_machine_are_taken(cache, tmp_path, monkeypatch, cap
     (tmp_path / "hotdog.zip").write_bytes(content.getvalue())
     entry = ((tmp_path / "hotdog.zip").as_uri(), sha1(content.getvalue()).hexdigest())
     monkeypatch.setitem(data_hub.DATA_HUB, "hotdog", entry)
-    assert datasets.data_at_hand() == "hotdog-mini"  # in the hub, but not in the cache yet
+    assert datasets.default_data() == "hotdog-mini"  # in the hub, but not in the cache yet
     data_hub.download("hotdog")
     caplog.set_level(logging.INFO, "d2ltl")
-    assert datasets.data_at_hand() == "hotdog"
+    assert datasets.default_data() == "hotdog"
     assert "hotdog, the book's photographs" in caplog.text
 
 

@@ -28,7 +28,7 @@ def installed(tmp_path_factory):
     return folder / "site"
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_it_compares_what_it_brings(installed, tmp_path):
     environment = {
         **os.environ,

@@ -21,10 +21,6 @@ def python(code, *before, **environment):
     return result.stdout.strip()
 
 
-def test_import_and_help_load_no_mxnet():
-    assert python("import d2ltl, d2ltl.compare, sys; print('mxnet' in sys.modules)") == "False"
-
-
 def test_import_prepares_numpy_without_a_warning():
     assert python("import warnings; warnings.simplefilter('error'); import d2ltl, numpy; print(numpy.bool)")
     assert python("import d2ltl, mxnet; print(mxnet.__version__)")
@@ -94,18 +90,3 @@ def test_one_seed_gives_the_same_numbers_and_each_epoch_others():
 
     assert draw(1, 2) == draw(1, 2)
     assert len({draw(seed, epoch) for seed in range(3) for epoch in range(3)}) == 9
-
-
-def test_without_mxnet_the_first_use_says_which_command_installs_it():
-    code = (
-        "import d2ltl, sys; sys.modules['mxnet'] = None\n"
-        "try: d2ltl.finetune_net\n"
-        "except d2ltl.D2LTLError as error: print(error)"
-    )
-    assert "pip install mxnet==1.9.1" in python(code)
-
-
-def test_an_unknown_name_is_an_attribute_error():
-    with pytest.raises(AttributeError, match="no attribute 'fine_tune'"):
-        d2ltl.fine_tune  # noqa: B018
-    assert {"finetune_net", "train_fine_tuning"} <= set(dir(d2ltl))

@@ -1,0 +1,108 @@
+import subprocess
+import sys
+
+import mxnet as mx
+import numpy as np
+import pytest
+from conftest import write_images
+
+import d2ltl
+from d2ltl.advice import advising
+from d2ltl.advice.__main__ import main
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _shorter_training():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(advising, "SCRATCH_STEPS", 10)
+        yield
+
+
+@pytest.fixture(scope="module")
+def advised(stripes, source_file):
+    return d2ltl.advise(stripes, {"small": d2ltl.source_net("tiny", source_file)}, size=32)
+
+
+def test_it_measures_the_training_images(advised):
+    assert (advised.images, advised.classes) == (40, 2)
+    (fit,) = advised.fits
+    assert fit.source == "small"
+    assert len(fit.by_stage) == len(fit.untrained) == 2
+    assert all(0 <= accuracy <= 1 for accuracy in [*fit.by_stage, *fit.untrained, advised.scratch])
+    assert fit.accuracy > 0.7  # the classes differ in colour, which random codes tell too
+    assert np.isfinite(fit.log_me)
+    assert -np.log(2) <= fit.leep <= 0
+    assert advised.few
+
+
+def test_one_seed_gives_one_advice(advised, stripes, source_file):
+    pair = d2ltl.load_images(stripes)
+    for images in (pair, pair[0]):
+        again = d2ltl.advise(images, {"small": d2ltl.source_net("tiny", source_file)}, size=32)
+        assert again == advised
+
+
+def test_the_source_that_knows_the_images_suits_best(stripes, source):
+    """A network trained on the very images, and one with random weights."""
+    known = d2ltl.finetune_net(2, source)
+    d2ltl.train_fine_tuning(known, 0.01, 10, 4, data=stripes, size=32)
+    fits = d2ltl.advise(stripes, {"random": d2ltl.finetune_net(7, source), "known": known}, size=32).fits
+    by_name = {fit.source: fit for fit in fits}
+    assert by_name["known"].leep > by_name["random"].leep
+    assert by_name["known"].log_me > by_name["random"].log_me
+    assert fits[0].accuracy >= fits[1].accuracy
+
+
+def test_of_many_images_a_share_is_measured(stripes, source, monkeypatch):
+    monkeypatch.setattr(advising, "MEASURED", 20)
+    seen = []
+    monkeypatch.setattr(advising, "codes_by_stage", lambda net, images, **_: seen.append(images) or [np.eye(20)] * 2)
+    d2ltl.advise(d2ltl.load_images(stripes)[0], {"tiny": source}, size=32)
+    assert [np.bincount(images.labels).tolist() for images in seen] == [[10, 10]] * 2
+
+
+def test_what_cannot_be_advised_on_is_refused(tmp_path, stripes):
+    write_images(tmp_path, 4)  # one of each is to test
+    with pytest.raises(d2ltl.ImageFolderError, match="3 images of across to train; advice needs 4"):
+        d2ltl.advise(tmp_path, size=32)
+    with pytest.raises(d2ltl.SettingsError, match="at least one source"):
+        d2ltl.advise(stripes, {}, size=32)
+    with pytest.raises(d2ltl.SettingsError, match="A seed is -1"):
+        d2ltl.advise(stripes, size=32, seed=-1)
+    with pytest.raises(d2ltl.NetworkError, match="mine does not know its name in the zoo"):
+        d2ltl.advise(stripes, {"mine": mx.gluon.model_zoo.vision.alexnet()}, size=32)
+    with pytest.raises(d2ltl.SettingsError, match="size is 0"):
+        d2ltl.advise(stripes, size=0)
+
+
+def test_the_command_prints_the_advice(stripes, source_file, capsys):
+    assert main([str(stripes), "--sources", f"tiny:{source_file}", "--size", "32"]) == 0
+    printed = capsys.readouterr().out
+    assert "40 images of 2 classes, 20 of each" in printed
+    assert "Advice: " in printed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [(["nowhere"], "nowhere is not a folder"), (["hotdog-mini", "--sources", "resnet18_v2:no.params"], "no.params")],
+)
+def test_mistakes_end_with_status_2_and_one_line(arguments, problem, capsys):
+    assert main(arguments) == 2
+    error = capsys.readouterr().err
+    assert problem in error
+    assert error.count("\n") == 1
+
+
+def test_a_source_without_weights_is_refused(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["hotdog-mini", "--sources", "resnet18_v2"])
+    assert stop.value.code == 2
+    assert "resnet18_v2 is not NET:WEIGHTS" in capsys.readouterr().err
+
+
+def test_help_teaches():
+    result = subprocess.run([sys.executable, "-m", "d2ltl.advice", "--help"], capture_output=True, text=True)
+    assert result.returncode == 0
+    text = " ".join(result.stdout.split())
+    for word in ("--sources", "few images", "examples:", "default: 224, 64 with"):
+        assert word in text

@@ -1,0 +1,42 @@
+import pytest
+
+from d2ltl.advice.verdict import Advice, Fit
+from d2ltl.comparison.strategies import find_strategy
+
+
+def fit(*by_stage, untrained=(0.5, 0.6), source="a", log_me=0.0, leep=-0.5):
+    return Fit(source, 32, list(by_stage), list(untrained), log_me, leep)
+
+
+@pytest.mark.parametrize(
+    ("images", "by_stage", "scratch", "way", "stage", "longer", "reason"),
+    [
+        (100, [0.7, 0.9], 0.6, "codes-softmax", None, False, "a linear classifier on the codes of a."),
+        (2000, [0.7, 0.9], 0.6, "finetune", None, False, "all layers of a at a small learning rate"),
+        (100, [0.9, 0.65], 0.6, "codes-softmax", 1, False, "the codes of stage 1 of a"),
+        (2000, [0.9, 0.5], 0.6, "finetune", None, True, "longer than usual"),
+        (2000, [0.9, 0.7], 0.95, "scratch", None, False, "Train from scratch"),
+        (100, [0.6, 0.9], 0.89, "scratch", None, False, "Train from scratch"),
+        (100, [0.4, 0.65], 0.6, "codes-softmax", None, False, "the codes of a."),  # no earlier stage is better
+    ],
+)
+def test_the_ways_are_strategies(images, by_stage, scratch, way, stage, longer, reason):
+    advised = Advice(images, 2, [fit(*by_stage)], scratch)
+    assert (advised.way, advised.stage, advised.longer) == (way, stage, longer)
+    assert find_strategy(way)
+    assert reason in str(advised)
+    assert f"Advice: {way}. " in str(advised)
+    assert f"{images} images of 2 classes" in str(advised)
+
+
+def test_what_was_learned_is_the_share_of_errors_avoided():
+    assert fit(0.9, 0.8, untrained=(0.4, 0.6)).learned == pytest.approx(0.5)
+    assert fit(0.9, 0.5, untrained=(0.4, 0.6)).learned == pytest.approx(-0.25)
+    assert fit(1.0, 1.0, untrained=(0.4, 1.0)).learned == 0
+
+
+def test_it_says_why():
+    text = str(Advice(60, 3, [fit(0.5, 0.8, 0.62, source="b", leep=-0.9), fit(0.5, 0.6, 0.7)], 0.5))
+    for words in ("20 of each", "few (", "b suits best. LEEP would choose another", "random weights", "0.600",
+                  "avoids 5%", "unlike", "0.500, 0.800, 0.620", "needed", "the codes of stage 2 of b"):  # fmt: skip
+        assert words in text, words

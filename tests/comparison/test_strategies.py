@@ -1,0 +1,60 @@
+import numpy as np
+import pytest
+from conftest import values
+
+import d2ltl
+from d2ltl.comparison.strategies import STRATEGIES, Rates
+from d2ltl.runtime import reseed
+
+OPTIONS = {"num_epochs": 2, "size": 32, "batch_size": 10, "verbose": False}
+
+
+@pytest.mark.parametrize("name", [*STRATEGIES, "freeze-1"])
+def test_every_strategy_trains_a_network_and_leaves_the_source_model_alone(stripes, source, name, capsys):
+    before = values(source)
+    net, history = d2ltl.train_network(name, source, data=d2ltl.load_images(stripes), **OPTIONS)
+    assert history.epochs[-1].test_acc == d2ltl.evaluate(net, stripes, size=32)[1]
+    assert len(history) == (1 if name.startswith("codes-") else 2)
+    assert all(np.array_equal(value, before[key]) for key, value in values(source).items())
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(("name", "kept"), [("frozen", 2), ("fixed", 2), ("freeze-1", 1), ("finetune", 0)])
+def test_what_a_strategy_keeps_stays_as_it_is(stripes, source, name, kept):
+    net, _ = d2ltl.train_network(name, source, data=d2ltl.load_images(stripes), **OPTIONS)
+    for number, layer in enumerate((net.features[0], net.features[1])):
+        same = np.array_equal(layer.weight.data().asnumpy(), source.features[number].weight.data().asnumpy())
+        assert same == (number < kept)
+
+
+def test_it_is_the_training_that_the_functions_give(stripes, source):
+    pair = d2ltl.load_images(stripes)
+    _, history = d2ltl.train_network("finetune", source, data=pair, rates=Rates(lr_finetune=0.02), seed=3, **OPTIONS)
+    reseed(3)
+    by_hand = d2ltl.train_fine_tuning(d2ltl.finetune_net(2, source), 0.02, data=pair, seed=3, **OPTIONS)
+    assert history.curve("loss") == by_hand.curve("loss")
+
+
+def test_the_teacher_is_the_network_that_finetune_trains(stripes, source, monkeypatch):
+    teachers = []
+    monkeypatch.setattr(
+        "d2ltl.comparison.strategies.distill", lambda student, teacher, *_, **__: teachers.append(teacher)
+    )
+    pair = d2ltl.load_images(stripes)
+    d2ltl.train_network("distilled", source, data=pair, **OPTIONS)
+    net, _ = d2ltl.train_network("finetune", source, data=pair, **OPTIONS)
+    assert all(map(np.array_equal, values(teachers[0]).values(), values(net).values()))
+
+
+def test_a_network_may_be_changed_before_it_is_trained(stripes, source):
+    def freeze(net):
+        d2ltl.freeze_stages(net, 1)
+
+    net, _ = d2ltl.train_network("finetune", source, data=d2ltl.load_images(stripes), change=freeze, **OPTIONS)
+    assert np.array_equal(net.features[0].weight.data().asnumpy(), source.features[0].weight.data().asnumpy())
+
+
+@pytest.mark.parametrize("name", ["magic", "freeze-0", "freeze-", "codes"])
+def test_an_unknown_strategy_is_refused_with_the_known_ones(name):
+    with pytest.raises(d2ltl.SettingsError, match=f"no strategy '{name}'; choose from finetune, scratch, .*freeze-1"):
+        d2ltl.find_strategy(name)

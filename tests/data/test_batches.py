@@ -1,0 +1,87 @@
+import mxnet as mx
+import numpy as np
+import pytest
+from PIL import Image
+
+import d2ltl
+from d2ltl.data.batches import loader
+from d2ltl.data.decoding import read_image
+from d2ltl.runtime import reseed
+
+
+@pytest.mark.parametrize("np_interface", [False, True])
+def test_images_follow_the_active_interface(stripes, np_interface):
+    if np_interface:
+        mx.npx.set_np()
+    train, _ = d2ltl.load_images(stripes)
+    kind = mx.np.ndarray if np_interface else mx.nd.NDArray
+    assert type(train[0][0]) is kind
+    batch, labels = next(iter(loader(train, d2ltl.train_augs(32), 4)))
+    assert (type(batch), batch.shape, batch.dtype, labels.shape) == (kind, (4, 3, 32, 32), np.float32, (4,))
+
+
+def test_test_images_are_resized_cropped_and_normalised_as_in_the_book(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (300, 400, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "image.png")
+    image = mx.nd.array(read_image(tmp_path / "image.png"), dtype="uint8")
+    ours = d2ltl.test_augs()(image).asnumpy()
+    centre = mx.image.imresize(image, 256, 256)[16:240, 16:240].asnumpy() / 255
+    expected = (centre - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
+    np.testing.assert_allclose(ours, expected.transpose(2, 0, 1), atol=1e-5)
+    assert d2ltl.test_augs(96)(image).shape == (3, 96, 96)
+
+
+def test_training_images_differ_every_time_but_not_by_seed(stripes):
+    image = d2ltl.load_images(stripes)[0][0][0]
+    augs = d2ltl.train_augs(32)
+
+    def crops():
+        reseed(5)
+        return [augs(image).asnumpy() for _ in range(8)]
+
+    first, again = crops(), crops()
+    assert all(np.array_equal(a, b) for a, b in zip(first, again))
+    assert len({crop.tobytes() for crop in first}) == 8
+
+
+@pytest.mark.parametrize("np_interface", [False, True])
+@pytest.mark.parametrize("make_augs", [d2ltl.train_augs, d2ltl.test_augs])
+def test_batches_are_what_image_by_image_would_be(stripes, make_augs, np_interface):
+    if np_interface:
+        mx.npx.set_np()
+    train, _ = d2ltl.load_images(stripes)
+
+    def epoch(augs):
+        reseed(0)
+        return [(X.asnumpy(), y.asnumpy()) for X, y in loader(train, augs, 16, shuffle=True)]
+
+    augs = make_augs(32)
+    whole, by_image = epoch(augs), epoch(lambda image: augs(image))
+    assert [len(y) for _, y in whole] == [16, 16, 8]
+    for (X, y), (X_by_image, y_by_image) in zip(whole, by_image):
+        np.testing.assert_allclose(X, X_by_image, rtol=0, atol=1e-6)
+        assert (y.dtype, y.tolist()) == (y_by_image.dtype, y_by_image.tolist())
+
+
+def test_both_augmentations_take_one_pixel(tmp_path):
+    dot = mx.nd.array(np.full((1, 1, 3), 128), dtype="uint8")
+    assert d2ltl.train_augs(32)(dot).shape == d2ltl.test_augs(32)(dot).shape == (3, 32, 32)
+
+
+def test_sizes_that_make_no_sense_are_refused(stripes):
+    with pytest.raises(d2ltl.SettingsError, match="size is 0"):
+        d2ltl.train_augs(0)
+    with pytest.raises(d2ltl.SettingsError, match="batch_size is 0"):
+        loader(d2ltl.load_images(stripes)[0], d2ltl.test_augs(32), 0)
+
+
+def test_resized_pixels_are_between_0_and_1(stripes):
+    pixels = d2ltl.read_pixels(stripes / "test", 10)
+    assert (pixels.shape, pixels.dtype) == ((20, 10, 10, 3), np.float32)
+    assert 0 <= pixels.min() < pixels.max() <= 1
+
+
+def test_pixels_of_a_folder_are_those_of_all_images_in_it(stripes):
+    together = d2ltl.read_pixels(stripes / "test", 10)
+    parts = [d2ltl.read_pixels(stripes / "test" / name, 10) for name in ("across", "upright")]
+    assert np.array_equal(together, np.concatenate(parts))

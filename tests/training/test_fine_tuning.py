@@ -1,0 +1,152 @@
+import math
+
+import mxnet as mx
+import numpy as np
+import pytest
+from conftest import values
+
+import d2ltl
+from d2ltl import runtime
+
+
+def train(stripes, source, **options):
+    runtime.reseed(options.get("seed", 0))
+    net = d2ltl.finetune_net(2, source)
+    arguments = {"batch_size": 8, "num_epochs": 2, "size": 32, "data": stripes, **options}
+    return net, d2ltl.train_fine_tuning(net, 0.002, **arguments)
+
+
+def outcome(history):
+    return [(e.loss, e.train_acc, e.test_loss, e.test_acc) for e in history.epochs]
+
+
+def test_it_learns_and_prints_the_books_two_lines(stripes, source, capsys):
+    _, history = train(stripes, source, num_epochs=6)
+    assert history.epochs[-1].loss < history.epochs[0].loss
+    assert history.epochs[-1].test_acc >= 0.8
+    assert capsys.readouterr().out == f"{history}\n"
+    assert history.devices == ["cpu(0)"]
+
+
+def test_the_loss_on_test_images_is_that_of_the_network(stripes, source):
+    net, history = train(stripes, source)
+    loss, accuracy, _ = d2ltl.evaluate(net, stripes / "test", size=32)
+    last = history.epochs[-1]
+    assert (last.test_loss, last.test_acc) == (pytest.approx(loss, rel=1e-5), accuracy)
+
+
+def test_the_history_counts_images_and_time(stripes, source):
+    _, history = train(stripes, source)
+    assert [epoch.epoch for epoch in history.epochs] == [1, 2]
+    for epoch in history.epochs:
+        assert epoch.examples_per_s * epoch.seconds == pytest.approx(40)
+        assert 0 <= epoch.train_acc <= 1
+        assert (epoch.test_acc * 20) == pytest.approx(round(epoch.test_acc * 20))
+
+
+def test_whole_batches_train_as_image_by_image_would(stripes, source):
+    augs = d2ltl.train_augs(32)
+    _, whole = train(stripes, source, num_epochs=3)
+    _, by_image = train(stripes, source, num_epochs=3, train_augs=lambda image: augs(image))
+    np.testing.assert_allclose(np.array(outcome(whole)), np.array(outcome(by_image)), rtol=1e-4)
+
+
+def test_one_seed_gives_the_same_curves_and_another_others(stripes, source):
+    assert outcome(train(stripes, source)[1]) == outcome(train(stripes, source)[1])
+    assert outcome(train(stripes, source)[1]) != outcome(train(stripes, source, seed=1)[1])
+
+
+def test_a_resumed_run_ends_as_an_undisturbed_one(stripes, source, tmp_path):
+    class PowerCut(Exception):
+        pass
+
+    def cut(history):
+        if len(history) == 2:
+            raise PowerCut
+
+    net, whole = train(stripes, source, num_epochs=4)
+    with pytest.raises(PowerCut):
+        train(stripes, source, num_epochs=4, checkpoint=tmp_path / "run", callbacks=[cut])
+    resumed_net, resumed = train(stripes, source, num_epochs=4, checkpoint=tmp_path / "run")
+    assert outcome(resumed) == outcome(whole)
+    for ours, theirs in zip(values(resumed_net).values(), values(net).values()):
+        assert np.array_equal(ours, theirs)
+    assert [file.name for file in tmp_path.iterdir()] == ["run"]
+
+
+def test_callbacks_see_the_history_grow(stripes, source):
+    lengths = []
+    train(stripes, source, callbacks=[lambda history: lengths.append(len(history))])
+    assert lengths == [1, 2]
+
+
+def test_the_folder_and_the_pair_are_the_same_data(stripes, source):
+    assert outcome(train(stripes, source)[1]) == outcome(train(d2ltl.load_images(stripes), source)[1])
+
+
+def test_augmentations_can_be_given(stripes, source):
+    _, plain = train(stripes, source, train_augs=d2ltl.test_augs(32))
+    assert outcome(plain) != outcome(train(stripes, source)[1])
+
+
+def test_several_devices_share_each_batch(stripes, source):
+    devices = [mx.cpu(0), mx.cpu(1)]  # two devices to MXNet, which computes on the same processors
+    _, history = train(stripes, source, devices=devices, batch_size=13)  # a last batch of one image
+    assert history.devices == ["cpu(0)", "cpu(1)"]
+    assert all(math.isfinite(epoch.loss) for epoch in history.epochs)
+
+
+def test_a_device_without_images_adds_nothing(stripes, source):
+    def trained(devices):
+        runtime.reseed(0)
+        net = d2ltl.finetune_net(2, source)
+        d2ltl.freeze(net.features, "fixed")  # batch statistics would differ between one device and two
+        options = {"size": 32, "data": stripes, "devices": devices, "train_augs": d2ltl.test_augs(32)}
+        d2ltl.train_fine_tuning(net, 0.002, 13, 1, **options)  # 40 images: the last batch has one
+        return net.output.weight.data(mx.cpu(0)).asnumpy()
+
+    np.testing.assert_allclose(trained([mx.cpu(0), mx.cpu(1)]), trained([mx.cpu(0)]), rtol=1e-4, atol=1e-6)
+
+
+def test_the_last_step_may_diverge_too(stripes):
+    net = mx.gluon.nn.HybridSequential()  # no batch normalisation to hide huge weights
+    net.add(mx.gluon.nn.GlobalAvgPool2D(), mx.gluon.nn.Dense(4), mx.gluon.nn.Dense(2))
+    net.initialize(mx.init.Xavier())
+    with pytest.raises(d2ltl.DivergenceError, match="epoch 1, batch 1"):
+        d2ltl.train_fine_tuning(net, 1e30, 64, 1, data=stripes, size=32)
+
+
+def test_a_batch_may_be_larger_than_the_data(stripes, source):
+    _, history = train(stripes, source, batch_size=1000)
+    assert history.epochs[0].seconds > 0
+
+
+def test_it_trains_under_the_np_interface(stripes, source_file):
+    mx.npx.set_np()
+    net, history = train(stripes, d2ltl.source_net("tiny", source_file))
+    assert history.epochs[-1].loss < 2
+    _, accuracy, _ = d2ltl.evaluate(net, stripes / "test", size=32)
+    assert accuracy == history.epochs[-1].test_acc
+
+
+def test_an_infinite_loss_names_epoch_batch_and_learning_rate(stripes, source):
+    with pytest.raises(d2ltl.DivergenceError, match=r"at epoch \d, batch \d, learning rate 1e\+30"):
+        d2ltl.train_fine_tuning(d2ltl.finetune_net(2, source), 1e30, 8, 3, data=stripes, size=32)
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"learning_rate": -0.1}, "learning_rate is -0.1"),
+        ({"learning_rate": math.nan}, "learning_rate is nan"),
+        ({"num_epochs": 0}, "num_epochs is 0"),
+        ({"batch_size": 0}, "batch_size is 0"),
+        ({"size": 0}, "size is 0"),
+        ({"devices": [mx.gpu(63)]}, "no gpu.63.: MXNet sees"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(stripes, source, options, problem):
+    net = d2ltl.finetune_net(2, source)
+    arguments = {"learning_rate": 0.01, "num_epochs": 1, "data": stripes, "size": 32, **options}
+    with pytest.raises(d2ltl.D2LTLError, match=problem):
+        d2ltl.train_fine_tuning(net, **arguments)
