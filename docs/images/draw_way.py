@@ -1,4 +1,4 @@
-"""Draw way.svg, the way of an image through the library: ``python docs/images/draw_way.py``."""
+"""Draw way.svg, the path of an image through the library: ``python docs/images/draw_way.py``."""
 
 from html import escape
 from pathlib import Path
@@ -8,14 +8,14 @@ WIDTH, LEFT, BOX_WIDTH, BOX_HEIGHT, STEP = 480, 24, 432, 54, 94
 # What is handed on; the file that takes it; what the file does.
 WAY = [
     ("hotdog-mini.zip, or an archive of your own", "data_hub.py", "fetch, check the SHA1, unpack"),
-    ("a folder of images for each class", "d2ltl/data.py", "find classes; read files as RGB"),
-    ("uint8 (height, width, 3), and a label", "d2ltl/loading.py", "crop, flip, normalise; make batches"),
-    ("float32 (n, 3, size, size)", "d2ltl/nets.py", "source features (zoo.py), new output"),
-    ("scores: float32 (n, classes)", "d2ltl/train.py", "loss, gradient, step; evaluation.py tests"),
+    ("a folder of images for each class", "d2ltl/data/folders.py", "find classes; read files as RGB"),
+    ("uint8 (height, width, 3), and a label", "d2ltl/data/batches.py", "crop, flip, normalise; make batches"),
+    ("float32 (n, 3, size, size)", "d2ltl/models/networks.py", "source features (models/sources.py), new output"),
+    ("scores: float32 (n, classes)", "d2ltl/training/loop.py", "loss, gradient, step; training/evaluation.py tests"),
     ("loss and accuracy of every epoch", "d2ltl/history.py", "record them, as plain data"),
-    ("one history for each strategy and seed", "d2ltl/comparison.py", "same data and epochs for all of them"),
-    ("all histories", "d2ltl/gains.py", "higher start, slope, asymptote"),
-    ("three numbers, with their spread", "d2ltl/report.py", "table, sentence, curves (plot.py)"),
+    ("one history for each strategy and seed", "d2ltl/comparison/running.py", "same data and epochs for all of them"),
+    ("all histories", "d2ltl/comparison/gains.py", "higher start, slope, asymptote"),
+    ("three numbers, with their spread", "d2ltl/comparison/report.py", "table, sentence, curves (plot.py)"),
 ]
 END = "report.html, report.json"
 LOOP_FROM, LOOP_TO = 4, 2  # every batch goes through the network and back: rows of WAY
@@ -27,7 +27,7 @@ def svg() -> str:
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" '
         'font-family="Helvetica, Arial, sans-serif" font-size="15" fill="#1f2933">',
-        "<title>The way of an image through the library</title>",
+        "<title>The path of an image through the library</title>",
         '<defs><marker id="tip" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="7" markerHeight="7" '
         'orient="auto"><path d="M0 0 L10 5 L0 10 z" fill="#52606d"/></marker></defs>',
         f'<rect x="1" y="1" width="{WIDTH - 2}" height="{height - 2}" rx="12" fill="#fbfaf7" stroke="#cbd2d9"/>',
