@@ -102,12 +102,24 @@ def train_network(
         If the training raises one of the errors of `train_fine_tuning`.
     """
     runtime.reseed(seed)
+    return create_and_train(strategy, source, data=as_pair(data), rates=rates, change=change, seed=seed, **options)
+
+
+def create_and_train(
+    strategy: str,
+    source: HybridBlock,
+    *,
+    data: Pair,
+    rates: Rates = Rates(),  # noqa: B008  # immutable
+    change: Callable[[HybridBlock], object] | None = None,
+    **options: Any,
+) -> tuple[HybridBlock, History]:
+    """Do what `train_network` does, with new layers initialised from the present state of the random generators."""
     make_net, train, _, _ = find_strategy(strategy)
-    pair = as_pair(data)
-    net = make_net(len(pair[0].synsets), source)
+    net = make_net(len(data[0].synsets), source)
     if change:
         change(net)
-    return net, train(net, source, rates, data=pair, seed=seed, **options)
+    return net, train(net, source, rates, data=data, **options)
 
 
 def _by_gradient(make_net: Callable[[int, HybridBlock], HybridBlock], rate: str, description: str) -> Strategy:

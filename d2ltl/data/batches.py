@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from mxnet.gluon.data import DataLoader
+from mxnet.gluon.data import DataLoader, Sampler
 from mxnet.gluon.data.dataloader import default_batchify_fn
 from mxnet.gluon.data.vision import ImageFolderDataset
 from PIL import Image
@@ -20,12 +20,18 @@ from d2ltl.errors import SettingsError
 
 
 def loader(
-    images: ImageFolderDataset, augs: Callable[[Any], Any], batch_size: int, *, shuffle: bool = False
+    images: ImageFolderDataset,
+    augs: Callable[[Any], Any],
+    batch_size: int,
+    *,
+    shuffle: bool = False,
+    sampler: Sampler | None = None,
 ) -> DataLoader:
     """Return a loader of augmented images, float32 (n, 3, height, width), and their labels, shape (n,).
 
-    The loader uses no worker processes, so the same seed always gives the same batches. `Augmentation.on_batch` is
-    applied to whole batches, which is faster and gives the same values.
+    The images keep their order, or are shuffled, or have the order of a `sampler`. The loader uses no worker processes,
+    so the same seed always gives the same batches. `Augmentation.on_batch` is applied to whole batches, which is faster
+    and gives the same values.
 
     Raises
     ------
@@ -34,10 +40,11 @@ def loader(
     """
     if batch_size < 1:
         raise SettingsError(f"batch_size is {batch_size}; a batch has at least 1 image.")
+    order = {"sampler": sampler} if sampler else {"shuffle": shuffle}
     if not isinstance(augs, Augmentation):
-        return DataLoader(images.transform_first(augs), batch_size, shuffle=shuffle)
+        return DataLoader(images.transform_first(augs), batch_size, **order)
     batchify = partial(_batch, augs.on_batch)
-    return DataLoader(images.transform_first(augs.on_image), batch_size, shuffle=shuffle, batchify_fn=batchify)
+    return DataLoader(images.transform_first(augs.on_image), batch_size, batchify_fn=batchify, **order)
 
 
 def _batch(on_batch: Callable[[Any], Any], samples: Sequence[tuple[Any, int]]) -> list[Any]:

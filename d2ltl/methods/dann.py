@@ -5,12 +5,14 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import mxnet as mx
 import numpy as np
 from mxnet import autograd, gluon, init
 from mxnet.gluon import nn
+from mxnet.gluon.data import Sampler
 
 from d2ltl import runtime
 from d2ltl.arrays import concatenate, to_mx
@@ -24,7 +26,7 @@ from d2ltl.history import History
 from d2ltl.models.outputs import check_devices, outputs_of, set_up, shards_of
 from d2ltl.models.shapes import check_input
 from d2ltl.training.checkpoint import Checkpoint
-from d2ltl.training.evaluation import evaluate
+from d2ltl.training.evaluation import evaluate_batches
 from d2ltl.training.loop import Step, Sums, clear_gradients, fit, sgd, start_or_resume
 
 
@@ -89,7 +91,11 @@ def train_dann(
     check_input(net, size, len(labelled.synsets))
     devices = check_devices(devices)
     half = min(batch_size // 2, len(labelled))
-    batches = _DomainBatches(labelled, unlabelled, half, train_augs or augmentation.train_augs(size))
+    everything = labelled.subset([])
+    everything.items = [*labelled.items, *((path, -1) for path, _ in unlabelled.items)]
+    order = _HalfAndHalf(len(labelled), len(unlabelled), half)
+    batches = loader(everything, train_augs or augmentation.train_augs(size), 2 * half, sampler=order)
+    test_batches = loader(test, test_augs or augmentation.test_augs(size), batch_size)
 
     runtime.reseed(seed)
     both = gluon.Block()  # makes the trainer and the checkpoint include both networks
@@ -105,12 +111,9 @@ def train_dann(
     def strength() -> float:
         return reversal_strength(next(done) / len(batches) / num_epochs)
 
-    def evaluate_target() -> dict[str, float]:
-        loss, accuracy, _ = evaluate(net, test, size=size, test_augs=test_augs, devices=devices)
-        return {"test_acc": accuracy, "test_loss": loss}
-
     step = _adversarial_step(both, trainer, devices, half, strength)
-    return fit(step, batches, trainer, num_epochs, history, evaluate_target, seed=seed, checkpoint=saved, **options)
+    evaluate = partial(evaluate_batches, net, test_batches, devices)
+    return fit(step, batches, trainer, num_epochs, history, evaluate, seed=seed, checkpoint=saved, **options)
 
 
 def _domain_classifier(devices: Sequence[mx.Context]) -> nn.HybridSequential:
@@ -121,22 +124,21 @@ def _domain_classifier(devices: Sequence[mx.Context]) -> nn.HybridSequential:
     return classifier
 
 
-class _DomainBatches:
-    """Batches with source images in the first half and target images in the second half, shuffled at each iteration."""
+class _HalfAndHalf(Sampler):
+    """The order of the images: `half` of the source, `half` of the target (which follows it), and so on, shuffled."""
 
-    def __init__(self, labelled: ImageFolder, unlabelled: ImageFolder, half: int, augs: Callable[[Any], Any]) -> None:
-        self.both = labelled.subset([])
-        self.both.items = [*labelled.items, *((path, -1) for path, _ in unlabelled.items)]
-        self.numbers = len(labelled), len(unlabelled)
-        self.half = half
-        self.augs = augs
+    def __init__(self, num_source: int, num_target: int, half: int) -> None:
+        self.num_source, self.num_target, self.half = num_source, num_target, half
+        self.steps = num_source // half
 
     def __len__(self) -> int:
-        return self.numbers[0] // self.half
+        return 2 * self.half * self.steps
 
-    def __iter__(self) -> Iterator[Any]:
-        order = _half_and_half(*self.numbers, self.half)
-        return iter(loader(self.both.subset(order), self.augs, 2 * self.half))
+    def __iter__(self) -> Iterator[int]:
+        shape = self.steps, self.half
+        source = np.random.permutation(self.num_source)[: self.steps * self.half].reshape(shape)
+        target = self.num_source + np.resize(np.random.permutation(self.num_target), shape)
+        return iter(np.hstack([source, target]).ravel().tolist())
 
 
 def _adversarial_step(
@@ -200,14 +202,3 @@ def _check_domains(labelled: ImageFolder, unlabelled: ImageFolder, test: ImageFo
         )
     if common := {path for path, _ in labelled.items} & {path for path, _ in unlabelled.items}:
         raise ImageFolderError(f"{min(common)} is in the source and in the target; two domains are needed.")
-
-
-def _half_and_half(num_source: int, num_target: int, half: int) -> list[int]:
-    """Return the shuffled order of image indices: alternately `half` source images and `half` target images.
-
-    Target images are numbered after the source images. If necessary, target images are repeated.
-    """
-    steps = num_source // half
-    source = np.random.permutation(num_source)[: steps * half].reshape(steps, half)
-    target = num_source + np.resize(np.random.permutation(num_target), (steps, half))
-    return np.hstack([source, target]).ravel().tolist()

@@ -128,6 +128,12 @@ def run_on_batches(
     return np.concatenate([output.asnumpy() for output in outputs]), np.concatenate(labels).astype(np.int64)
 
 
+def evaluate_batches(net: gluon.HybridBlock, batches: DataLoader, devices: Sequence[mx.Context]) -> dict[str, float]:
+    """Return test accuracy and test loss of a network on batches, by their names in `History`."""
+    tested = run_on_batches(lambda X: probabilities_of(net, X), batches, devices)
+    return {"test_acc": accuracy_of(*tested), "test_loss": loss_of(*tested)}
+
+
 def confusion_matrix(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Return the confusion matrix, int64. Rows are true classes, columns are predicted classes."""
     classes = probabilities.shape[1]

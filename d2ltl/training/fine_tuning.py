@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import mxnet as mx
@@ -14,10 +15,10 @@ from d2ltl.data.batches import loader
 from d2ltl.data.decoding import PathLike
 from d2ltl.data.pairs import Data, as_pair
 from d2ltl.history import History
-from d2ltl.models.outputs import check_devices, outputs_of, probabilities_of, set_up
+from d2ltl.models.outputs import check_devices, outputs_of, set_up
 from d2ltl.models.shapes import check_input
 from d2ltl.training.checkpoint import Checkpoint
-from d2ltl.training.evaluation import accuracy_of, loss_of, run_on_batches
+from d2ltl.training.evaluation import evaluate_batches
 from d2ltl.training.loop import Callback, fit, gradient_step, sgd, start_or_resume
 
 Losses = Callable[[Any, Any], tuple[Any, Any]]  # maps images and labels to losses (n,) and outputs (n, classes)
@@ -202,11 +203,7 @@ def train_on_batches(
     **options
         See `d2ltl.training.loop.fit`.
     """
-
-    def evaluate() -> dict[str, float]:
-        tested = run_on_batches(lambda X: probabilities_of(net, X), test_iter, devices)
-        return {"test_acc": accuracy_of(*tested), "test_loss": loss_of(*tested)}
-
     step = gradient_step(net, losses_of, trainer, devices)
     history = start_or_resume(checkpoint, devices)
+    evaluate = partial(evaluate_batches, net, test_iter, devices)
     return fit(step, train_iter, trainer, num_epochs, history, evaluate, checkpoint=checkpoint, **options)

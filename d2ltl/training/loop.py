@@ -91,7 +91,8 @@ def fit(
     for number in range(len(history) + 1, num_epochs + 1):
         if seed is not None:
             runtime.reseed(seed, number)
-        progress = tqdm(batches, desc=f"epoch {number}/{num_epochs}", unit="batch", disable=None, leave=False)
+        bar = {"desc": f"epoch {number}/{num_epochs}", "unit": "batch", "disable": None, "leave": False}
+        progress = tqdm(iter(batches), total=len(batches), **bar)
         mean_loss, train_acc, images, seconds = _train_epoch(step, progress, number, trainer)
         tested: dict[str, Any] = {"test_acc": None}
         if number % evaluate_every == 0 or number == num_epochs:
@@ -127,7 +128,7 @@ def _train_epoch(step: Step, batches: tqdm, number: int, trainer: gluon.Trainer)
             batches.set_postfix(loss=f"{totals[0] / totals[2]:.3f}", acc=f"{totals[1] / totals[2]:.3f}", refresh=False)
         pending = result
     if pending is not None:
-        totals += _finite(pending(), number, len(batches), trainer)
+        totals += _finite(pending(), number, batch, trainer)
     seconds = time.perf_counter() - start
     return totals[0] / totals[2], totals[1] / totals[2], int(totals[2]), seconds
 
