@@ -2,17 +2,61 @@
 
 from __future__ import annotations
 
+import argparse
 import logging
 import signal
 import sys
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from d2ltl.datasets import BOOK, DEFAULTS
 from d2ltl.errors import D2LTLError, explain_missing_mxnet
 
 if TYPE_CHECKING:
     from sys import UnraisableHookArgs
+
+
+def default_of(setting: str) -> str:
+    """Return the text about the default of a setting: the book's, and that of each data set with another one."""
+    own = {name: getattr(defaults, setting) for name, defaults in DEFAULTS.items() if defaults != BOOK}
+    others = [f"{value:g} with {name}" for name, value in own.items() if value != getattr(BOOK, setting)]
+    return ", ".join([f"{getattr(BOOK, setting):g}", *others])
+
+
+# fmt: off
+OPTIONS: dict[str, dict[str, Any]] = {
+    "--data": {"default": "auto", "metavar": "NAME|DIR|ARCHIVE", "help":
+               "name of a data set (see `python -m data_hub list`), folder or archive; a folder contains train/ and "
+               "test/ with one folder per class, or only class folders (then a fifth of the images is for testing); "
+               "default: hotdog, the book's photographs, if on this machine, else hotdog-mini, rendered images that "
+               "come with d2ltl"},
+    "--size": {"type": int, "metavar": "PIXELS", "help":
+               f"height and width of the images that the network sees; default: {default_of('size')}"},
+    "--net": {"default": "resnet18_v2", "metavar": "NAME", "help":
+              "model of Gluon's or GluonCV's model zoo; default: %(default)s"},
+    "--pretrained": {"default": "auto", "metavar": "NAME|FILE", "help":
+                     "source weights: imagenet (downloaded), tinyimagenet (shipped), or a .params file; default: "
+                     "imagenet if on this machine, else tinyimagenet"},
+    "--batch-size": {"type": int, "metavar": "N", "help": f"images per step; default: {default_of('batch_size')}"},
+    "--seeds": {"type": int, "nargs": "+", "default": [0], "metavar": "SEED", "help":
+                "random seeds; every training is run with each; default: 0"},
+}
+"""The options that several commands have."""
+# fmt: on
+
+
+def new_parser(module: str, description: str, examples: str) -> argparse.ArgumentParser:
+    """Return the parser of a command, which shows its description and its examples as they are written."""
+    raw = argparse.RawDescriptionHelpFormatter
+    prog = f"python -m {module}"
+    return argparse.ArgumentParser(prog=prog, description=description, epilog=examples, formatter_class=raw)
+
+
+def add_options(parser: argparse._ActionsContainer, *names: str) -> None:
+    """Add some of the shared `OPTIONS` to a parser or to a group of its arguments."""
+    for name in names:
+        parser.add_argument(name, **OPTIONS[name])
 
 
 def run_command(work: Callable[[], object], stopped: Callable[[], str] = lambda: "Nothing was written.") -> int:

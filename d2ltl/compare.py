@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from d2ltl.cli import run_command
-from d2ltl.datasets import BOOK, DEFAULTS
+from d2ltl.cli import add_options, default_of, new_parser, run_command
 from data_hub import DATA_HUB, DataHubError
 
 DESCRIPTION = """\
@@ -33,45 +32,27 @@ Exit status: 0 success, 2 error in arguments or data, 130 interrupted. On a lapt
 
 def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Return the arguments of the command line. Options whose default depends on the data are None if not given."""
-    parser = argparse.ArgumentParser(
-        prog="python -m d2ltl.compare",
-        description=DESCRIPTION,
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = new_parser("d2ltl.compare", DESCRIPTION, EXAMPLES)
     # fmt: off
     data = parser.add_argument_group("data")
-    data.add_argument("--data", default="auto", metavar="NAME|DIR|ARCHIVE",
-                      help="name of a data set (see `python -m data_hub list`), folder or archive; a folder contains "
-                           "train/ and test/ with one folder per class, or only class folders (then a fifth of the "
-                           "images is for testing); default: hotdog, the book's photographs, if on this machine, else "
-                           "hotdog-mini, rendered images that come with d2ltl")
+    add_options(data, "--data", "--size")
     data.add_argument("--skip-unreadable", action="store_true", help="leave out images that cannot be read")
-    data.add_argument("--size", type=int, metavar="PIXELS",
-                      help=f"height and width of the images that the network sees; default: {_default('size')}")
-    net = parser.add_argument_group("source model")
-    net.add_argument("--net", default="resnet18_v2", metavar="NAME",
-                     help="model of Gluon's or GluonCV's model zoo; default: %(default)s")
-    net.add_argument("--pretrained", default="auto", metavar="NAME|FILE",
-                     help="source weights: imagenet (downloaded), tinyimagenet (shipped), or a .params file; "
-                          "default: imagenet if on this machine, else tinyimagenet")
+    add_options(parser.add_argument_group("source model"), "--net", "--pretrained")
     how = parser.add_argument_group("training")
     how.add_argument("--strategies", nargs="+", default=["finetune", "scratch"], metavar="NAME",
                      help="finetune, scratch, frozen (features frozen, output layer trained), fixed (like frozen, with "
                           "batch normalisation frozen too), freeze-K (first K stages frozen, for example freeze-2), "
                           "codes-svm, codes-softmax (linear classifier on features that are computed once), distilled "
                           "(small network that learns from the fine-tuned one); default: finetune scratch")
-    how.add_argument("--epochs", type=int, metavar="N", help=f"number of epochs; default: {_default('epochs')}")
-    how.add_argument("--batch-size", type=int, metavar="N", help=f"images per step; default: {_default('batch_size')}")
+    how.add_argument("--epochs", type=int, metavar="N", help=f"number of epochs; default: {default_of('epochs')}")
+    add_options(how, "--batch-size", "--seeds")
     how.add_argument("--lr-finetune", type=float, metavar="RATE",
                      help="learning rate of pretrained networks; the new output layer learns at 10 times this rate; "
-                          f"default: {_default('lr_finetune')}")
+                          f"default: {default_of('lr_finetune')}")
     how.add_argument("--lr-scratch", type=float, metavar="RATE",
-                     help=f"learning rate of untrained networks; default: {_default('lr_scratch')}")
+                     help=f"learning rate of untrained networks; default: {default_of('lr_scratch')}")
     how.add_argument("--precision", choices=["float32", "bfloat16"], default="float32",
                      help="bfloat16 is faster on processors that support it; default: %(default)s")
-    how.add_argument("--seeds", type=int, nargs="+", default=[0], metavar="SEED",
-                     help="random seeds; every strategy is run with each; default: 0")
     out = parser.add_argument_group("output")
     out.add_argument("--out", type=Path, metavar="DIR",
                      help="output folder; default: a new folder in results/, named by date and time")
@@ -81,13 +62,6 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     if args.resume and args.out is None:
         parser.error("--resume needs --out, the folder of the comparison to go on with")
     return args
-
-
-def _default(setting: str) -> str:
-    """Return the help text for the default of a setting: the book's value, and other values by data set."""
-    own = {name: getattr(defaults, setting) for name, defaults in DEFAULTS.items() if defaults != BOOK}
-    others = [f"{value:g} with {name}" for name, value in own.items() if value != getattr(BOOK, setting)]
-    return ", ".join([f"{getattr(BOOK, setting):g}", *others])
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -3,22 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
-from data_hub import D2LTLError
-
-__all__ = [
-    "CheckpointError",
-    "D2LTLError",
-    "DeviceError",
-    "DivergenceError",
-    "ImageFolderError",
-    "MissingMXNetError",
-    "NetworkError",
-    "SettingsError",
-    "WeightsError",
-    "explain_missing_mxnet",
-]
+from data_hub import D2LTLError as D2LTLError
 
 
 class ImageFolderError(D2LTLError):
@@ -68,3 +56,17 @@ def explain_missing_mxnet() -> Iterator[None]:
         if error.name != "mxnet":
             raise
         raise MissingMXNetError from None
+
+
+def check_some(**sequences: Sequence[Any]) -> None:
+    """Refuse an argument that is an empty sequence, or has a value twice."""
+    for name, values in sequences.items():
+        if not values or len(set(values)) < len(values):
+            raise SettingsError(f"{name} is {list(values)}; give at least one, and each once.")
+
+
+def check_seeds(seeds: Sequence[int]) -> None:
+    """Refuse seeds that are none, not different, or below 0."""
+    check_some(seeds=seeds)
+    if min(seeds) < 0:
+        raise SettingsError(f"A seed is {min(seeds)}; seeds are 0 or more.")

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import psutil
 
+from d2ltl.errors import check_seeds
+
 if TYPE_CHECKING:
     from mxnet import Context
 
@@ -105,6 +107,7 @@ def reseed(seed: int, epoch: int = 0) -> None:
     """
     import mxnet as mx
 
+    check_seeds([seed])
     value = int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0])
     random.seed(value)
     np.random.seed(value)

@@ -6,8 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from d2ltl.cli import run_command
-from d2ltl.datasets import BOOK, RENDERED, defaults_of
+from d2ltl.cli import add_options, new_parser, run_command
 
 DESCRIPTION = """\
 Recommends a training strategy and a source model for your images, before you train. Takes about a minute, and measures
@@ -39,21 +38,14 @@ Exit status: 0 success, 2 error in arguments or data, 130 interrupted.
 
 def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Return the arguments of the command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m d2ltl.advice",
-        description=DESCRIPTION,
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = new_parser("d2ltl.advice", DESCRIPTION, EXAMPLES)
     # fmt: off
     parser.add_argument("data", metavar="FOLDER",
                         help="folder of images, archive, or name of a data set: see `python -m d2ltl.compare --help`")
     parser.add_argument("--sources", nargs="+", default=["resnet18_v2:auto"], metavar="NET:WEIGHTS",
                         help="source models; WEIGHTS is imagenet, tinyimagenet, a .params file, or auto (imagenet if "
                              "on this machine, else tinyimagenet); default: resnet18_v2:auto")
-    parser.add_argument("--size", type=int, metavar="PIXELS",
-                        help=f"height and width of the images that the networks see; default: {BOOK.size}, "
-                             f"{defaults_of(RENDERED).size} with {RENDERED}")
+    add_options(parser, "--size")
     parser.add_argument("--seed", type=int, default=0, help="seed of all random choices; default: %(default)s")
     # fmt: on
     args = parser.parse_args(argv)

@@ -17,7 +17,7 @@ from d2ltl.data.folders import ImageFolder
 from d2ltl.data.pairs import Data, as_pair
 from d2ltl.data.subsets import sample
 from d2ltl.datasets import BOOK, defaults_of
-from d2ltl.errors import DivergenceError, ImageFolderError, NetworkError, SettingsError
+from d2ltl.errors import DivergenceError, ImageFolderError, NetworkError, SettingsError, check_seeds
 from d2ltl.models.networks import scratch_net
 from d2ltl.models.shapes import check_input
 from d2ltl.models.sources import source_net
@@ -98,8 +98,7 @@ def _check(sources: Mapping[str, HybridBlock], size: int, seed: int) -> None:
         raise SettingsError("sources is empty; give at least one source model.")
     if size < 1:
         raise SettingsError(f"size is {size}; the side of an image is at least 1 pixel.")
-    if seed < 0:
-        raise SettingsError(f"A seed is {seed}; seeds are 0 or more.")
+    check_seeds([seed])
     for name, net in sources.items():
         if not hasattr(net, "zoo_name"):
             raise NetworkError(f"{name} does not know its name in the zoo; get the source model by source_net().")

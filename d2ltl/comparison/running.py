@@ -19,7 +19,7 @@ from d2ltl.comparison.strategies import BASELINE, Rates, find_strategy, train_ne
 from d2ltl.data.folders import ImageFolder
 from d2ltl.data.pairs import TEST_SHARE, Data, Pair, as_pair, name_of
 from d2ltl.datasets import default_data, defaults_of, is_rendered
-from d2ltl.errors import SettingsError
+from d2ltl.errors import SettingsError, check_seeds, check_some
 from d2ltl.models.precision import current_precision
 from d2ltl.models.shapes import check_input
 from d2ltl.models.sources import default_weights, source_net
@@ -203,16 +203,13 @@ def _describe(train: ImageFolder, test: ImageFolder, given: bool) -> dict[str, A
 
 
 def _check(settings: dict[str, Any]) -> None:
-    for name in ("seeds", "strategies"):
-        if not settings[name] or len(set(settings[name])) < len(settings[name]):
-            raise SettingsError(f"{name} is {settings[name]}; give at least one, and each once.")
+    check_seeds(settings["seeds"])
+    check_some(strategies=settings["strategies"])
     for name in settings["strategies"]:
         find_strategy(name)
     for name in ("size", "epochs", "batch_size", "lr_finetune", "lr_scratch"):
         if not 0 < settings[name] < math.inf:
             raise SettingsError(f"{name} is {settings[name]}; it must be above 0 and finite.")
-    if min(settings["seeds"]) < 0:
-        raise SettingsError(f"A seed is {min(settings['seeds'])}; seeds are 0 or more.")
 
 
 def _run(

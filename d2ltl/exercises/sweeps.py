@@ -18,7 +18,7 @@ from mxnet.gluon import HybridBlock
 from d2ltl.data.folders import ImageFolder
 from d2ltl.data.pairs import Data, as_pair
 from d2ltl.data.subsets import split
-from d2ltl.errors import DivergenceError, SettingsError
+from d2ltl.errors import DivergenceError, check_seeds, check_some
 from d2ltl.exercises.trials import Trial, run_trial
 from d2ltl.training.features import extract_codes
 
@@ -53,16 +53,9 @@ def lr_sweep(
     SettingsError
         If a sequence is empty or contains duplicates, or a seed is negative.
     """
-    _check_some(rates=rates, seeds=seeds)
+    check_some(rates=rates)
+    check_seeds(seeds)
     return [run_trial(way, rate, seed, **options) for rate in rates for seed in seeds]
-
-
-def _check_some(**sequences: Sequence[Any]) -> None:
-    for name, values in sequences.items():
-        if not values or len(set(values)) < len(values):
-            raise SettingsError(f"{name} is {list(values)}; give at least one, and each once.")
-        if name == "seeds" and min(values) < 0:
-            raise SettingsError(f"A seed is {min(values)}; seeds are 0 or more.")
 
 
 def mean_accuracy(trials: Sequence[Trial]) -> dict[float | None, float]:
@@ -188,7 +181,8 @@ def frozen_features(
     list of Trial
         The runs, by strategy, then by seed.
     """
-    _check_some(ways=ways, seeds=seeds)
+    check_some(ways=ways)
+    check_seeds(seeds)
     return [run_trial(way, learning_rate, seed, **options) for way in ways for seed in seeds]
 
 

@@ -119,10 +119,9 @@ def train_multitask(
     check_input(next(iter(nets.values())), size)
     together = _Together(nets, start_weights, devices)
     trainer = sgd(together, learning_rate)
-    settings = {"learning_rate": learning_rate, "batch_size": batch_size, "size": size, "seed": seed,
-                "weights": weights if isinstance(weights, str) else dict(weights), "tasks":
-                {name: [len(train), len(test), list(train.synsets)] for name, (train, test) in pairs.items()}
-                }  # fmt: skip
+    shapes = {name: [len(train), len(test), list(train.synsets)] for name, (train, test) in pairs.items()}
+    settings = {"learning_rate": learning_rate, "batch_size": batch_size, "size": size, "seed": seed, "tasks": shapes,
+                "weights": weights if isinstance(weights, str) else dict(weights)}  # fmt: skip
     saved = Checkpoint(checkpoint, together, trainer, settings) if checkpoint else None
     history = start_or_resume(saved, devices)
 
@@ -131,12 +130,10 @@ def train_multitask(
     step = _multitask_step(together, trainer, train_labels, devices, 10 * learning_rate * (weights == "uncertainty"))
 
     def evaluate() -> dict[str, Any]:
-        accuracies = dict(zip(nets, together.accuracies(test_batches, test_labels, devices)))
-        of_tasks = {
-            name: {"test_acc": accuracy, "weight": float(weight)}
-            for (name, accuracy), weight in zip(accuracies.items(), together.last_weights)
-        }
-        return {"test_acc": float(np.mean([*accuracies.values()])), "tasks": of_tasks}
+        accuracies = together.accuracies(test_batches, test_labels, devices)
+        by_task = zip(nets, accuracies, together.last_weights.tolist())
+        tasks = {name: {"test_acc": accuracy, "weight": weight} for name, accuracy, weight in by_task}
+        return {"test_acc": float(np.mean(accuracies)), "tasks": tasks}
 
     fit(step, batches, trainer, num_epochs, history, evaluate, seed=seed, checkpoint=saved, **options)
     return MultiTask(nets, history)
@@ -167,10 +164,7 @@ class _Together(gluon.Block):
     def accuracies(self, batches: Any, labels: np.ndarray, devices: Sequence[mx.Context]) -> list[float]:
         """Return the accuracy of each task on the images with a label for the task."""
         shards = (shard for X, _ in batches for shard in shards_of(X, devices))
-        predicted = [
-            np.stack([answer.asnumpy().argmax(axis=1) for answer in self.answers(shard)], axis=1) for shard in shards
-        ]
-        right = np.concatenate(predicted) == labels
+        right = np.concatenate([_predicted(self.answers(shard)) for shard in shards]) == labels
         return [float(right[known, i].mean()) for i, known in enumerate((labels >= 0).T)]
 
 
@@ -211,15 +205,17 @@ def _multitask_step(
         if rate:  # gradient descent step for the tasks with labels in this batch
             slopes = (0.5 - values * weights) * (of_batch >= 0).any(axis=0)
             set_value(together.log_variances, log_variances - rate * slopes)
-        right = sum(
-            int((answer.asnumpy().argmax(axis=1) == part[:, i]).sum())
-            for of_shard, part in zip(answers, parts)
-            for i, answer in enumerate(of_shard)
-        )
+        predicted = np.concatenate([_predicted(of_shard) for of_shard in answers])
+        right = int((predicted == of_batch).sum())
         loss = float((weights * values).sum()) if np.isfinite(values).all() else float(values.sum())
         return lambda: (len(X) * loss, len(X) * right / max((of_batch >= 0).sum(), 1), len(X))
 
     return step
+
+
+def _predicted(answers: Sequence[Any]) -> np.ndarray:
+    """Return the most probable class of each image for each task, shape (n, tasks)."""
+    return np.stack([answer.asnumpy().argmax(axis=1) for answer in answers], axis=1)
 
 
 def _mean_loss(outputs: Any, labels: np.ndarray, count: int) -> Any:

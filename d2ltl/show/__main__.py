@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 import time
 from pathlib import Path
 
-from d2ltl.cli import run_command
-from d2ltl.errors import SettingsError
+from d2ltl.cli import new_parser, run_command
+from d2ltl.errors import SettingsError, check_seeds
 from d2ltl.files import atomic_write
 from d2ltl.show.catalogue import DEMONSTRATIONS
 
@@ -27,12 +26,11 @@ def listing() -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m d2ltl.show",
-        description="Run one small experiment in less than a minute. Prints the result and saves a figure.\n"
-        "The results are rough, because they come from one seed and few images. The chapters use more of both.\n\n"
-        + listing(),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = new_parser(
+        "d2ltl.show",
+        "Run one small experiment in less than a minute. Prints the result and saves a figure.\nThe results are rough, "
+        "because they come from one seed and few images. The chapters use more of both.",
+        listing(),
     )
     parser.add_argument("name", nargs="?", choices=[*DEMONSTRATIONS], metavar="NAME", help="default: list the names")
     parser.add_argument("--seed", type=int, default=0, help="random seed; default: %(default)s")
@@ -45,8 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _show(name: str, seed: int, file: Path) -> None:
-    if seed < 0:
-        raise SettingsError(f"A seed is {seed}; seeds are 0 or more.")
+    check_seeds([seed])
     if file.suffix[1:].lower() not in FORMATS or not file.parent.is_dir():
         raise SettingsError(f"--out {file} must be a file in a folder that is there, ending in .{', .'.join(FORMATS)}.")
     print(f"{DEMONSTRATIONS[name].title} The figure will be in {file}", flush=True)

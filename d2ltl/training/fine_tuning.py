@@ -94,23 +94,11 @@ def train_fine_tuning(
     DivergenceError
         If the loss becomes infinite or NaN. The message names the epoch, the batch and the learning rate.
     """
-    return train_classifier(
-        net,
-        losses_by(net, loss or gluon.loss.SoftmaxCrossEntropyLoss()),
-        learning_rate,
-        batch_size,
-        num_epochs,
-        data=data,
-        size=size,
-        train_augs=train_augs,
-        test_augs=test_augs,
-        devices=devices,
-        seed=seed,
-        checkpoint=checkpoint,
-        callbacks=callbacks,
-        evaluate_every=evaluate_every,
-        verbose=verbose,
-    )
+    losses_of = losses_by(net, loss or gluon.loss.SoftmaxCrossEntropyLoss())
+    options: dict[str, Any] = {"callbacks": callbacks, "evaluate_every": evaluate_every, "verbose": verbose}
+    return train_classifier(net, losses_of, learning_rate, batch_size, num_epochs, data=data, size=size, seed=seed,
+                            train_augs=train_augs, test_augs=test_augs, devices=devices, checkpoint=checkpoint,
+                            **options)  # fmt: skip
 
 
 def losses_by(net: gluon.HybridBlock, loss: Callable[[Any, Any], Any]) -> Losses:
