@@ -1,17 +1,14 @@
 """Named data sets: downloaded once, verified by their SHA1, unpacked atomically.
 
-The interface is that of *Dive into Deep Learning*. The book introduces `DATA_HUB`, `download` and `download_extract`
-with the house prices of chapter 5, and uses them for the hot dog images of section 13.2. This implementation gives
-stronger guarantees:
+The interface is that of *Dive into Deep Learning* (`DATA_HUB`, `download` and `download_extract` in chapter 5), which
+uses it for the hot dog images of section 13.2. This implementation gives stronger guarantees:
 
-* The SHA1 of a file is verified after the download and before every use. A file with a wrong SHA1 is never put at its
-  place in the cache. The contents of an archive become visible all at once. Processes that request the same file at the
-  same time wait for the first of them.
-* All files are in one cache: the folder `$D2LTL_DATA`, or by default the user's cache folder. The cache contains
+* The SHA1 of a file is verified after the download and before every use. The contents of an archive become visible all
+  at once. Processes that request the same file at the same time wait for the first of them.
+* All files are in one cache: the folder `$D2LTL_DATA`, or by default the user's cache folder. It contains
   `<cache>/<sha1>/hotdog.zip` and `<cache>/<sha1>/unpacked/`, so different files named `hotdog.zip` do not collide.
-* A file is searched first on the mirrors in `$D2LTL_MIRRORS`, then among the archives that come with the package, then
-  at the registered address. `$D2LTL_MIRRORS` is a comma-separated list of folders and addresses (a USB stick, a class
-  server).
+* A file is searched first on the mirrors in `$D2LTL_MIRRORS` (a comma-separated list of folders and addresses, such as
+  a USB stick or a class server), then among the archives that come with the package, then at the registered address.
 
 `python -m data_hub --help` describes the same functions for the command line.
 """
@@ -74,15 +71,9 @@ def register(name: str, url: str, sha1: str) -> None:
     ----------
     name : str
         Name of the data set for `download` and `download_extract`.
-    url : str
-        Address of the file (http, https or file). It ends with the name of the file.
-    sha1 : str
-        SHA1 of the file, 40 hexadecimal digits; `sha1sum FILE` prints it.
-
-    Raises
-    ------
-    DataHubError
-        If the name, the address or the SHA1 is not valid.
+    url, sha1 : str
+        Address of the file (http, https or file), which ends with the name of the file. SHA1 of the file, 40
+        hexadecimal digits; `sha1sum FILE` prints it.
 
     Examples
     --------
@@ -110,7 +101,7 @@ def lookup(name_or_url: str, sha1: str | None = None) -> Item:
 
 
 def download(name_or_url: str, folder: PathLike | None = None, sha1_hash: str | None = None) -> str:
-    """Download a file to the cache, unless it is there, and return its path.
+    """Download a file to the cache, unless it is there, and return its path, or that of its copy in `folder`.
 
     Parameters
     ----------
@@ -121,11 +112,6 @@ def download(name_or_url: str, folder: PathLike | None = None, sha1_hash: str | 
     sha1_hash : str, optional
         SHA1 of the file; by default that of the name. For an address without a SHA1, the file is not verified and the
         mirrors are not used.
-
-    Returns
-    -------
-    str
-        Path of the verified file, or of its copy in `folder`.
 
     Raises
     ------
@@ -148,13 +134,7 @@ def download(name_or_url: str, folder: PathLike | None = None, sha1_hash: str | 
 
 
 def is_cached(name: str) -> bool:
-    """Return whether the archive of a name is in the cache, packed or unpacked, so that no download is needed.
-
-    Raises
-    ------
-    DataHubError
-        If the name is unknown.
-    """
+    """Return whether the archive of a name is in the cache, packed or unpacked, so that no download is needed."""
     item = lookup(name)
     return not damage_of(item.home) or not fault_of(item.path, item.sha1)
 
@@ -167,7 +147,9 @@ def download_all() -> list[str]:
 def download_extract(name: str, folder: str | None = None) -> str:
     """Download and unpack an archive, unless it is in the cache, and return the folder with its contents.
 
-    Section 13.2 of the book uses it as `data_dir = d2l.download_extract('hotdog')`.
+    Section 13.2 of the book uses it as `data_dir = d2l.download_extract('hotdog')`. The returned folder is by default
+    the folder in the archive with the archive's name. If there is none, it is the only top-level folder; otherwise it
+    is the folder to which the archive was unpacked.
 
     Parameters
     ----------
@@ -175,12 +157,6 @@ def download_extract(name: str, folder: str | None = None) -> str:
         A name in `DATA_HUB`, or an address.
     folder : str, optional
         Path inside the archive of the folder to return.
-
-    Returns
-    -------
-    str
-        Path of the folder. By default, it is the folder in the archive with the archive's name. If there is none, it is
-        the only top-level folder; otherwise it is the folder to which the archive was unpacked.
 
     Raises
     ------
@@ -192,25 +168,7 @@ def download_extract(name: str, folder: str | None = None) -> str:
 
 
 def open_archive(path: PathLike, folder: str | None = None) -> str:
-    """Unpack a local archive to the cache, unless it is there, and return the folder with its contents.
-
-    Parameters
-    ----------
-    path : path
-        Path of the archive.
-    folder : str, optional
-        Path inside the archive of the folder to return.
-
-    Returns
-    -------
-    str
-        Path of the folder; see `download_extract`.
-
-    Raises
-    ------
-    DataHubError
-        If the archive cannot be read or unpacked, or contains no such folder.
-    """
+    """Unpack a local archive to the cache, unless it is there, and return a folder as `download_extract` does."""
     import pooch
 
     with failures(os.fspath(path)):
@@ -219,13 +177,7 @@ def open_archive(path: PathLike, folder: str | None = None) -> str:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run `python -m data_hub` and return its exit status.
-
-    Returns
-    -------
-    int
-        0 on success; 1 if `verify` found damage; 2 after an error, with one line on stderr; 130 after Ctrl-C.
-    """
+    """Run `python -m data_hub`; return 0, 1 if `verify` found damage, 2 after an error, or 130 after Ctrl-C."""
     args = _parser().parse_args(argv)
     try:
         return int(args.run(args))

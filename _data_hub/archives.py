@@ -28,16 +28,7 @@ PathLike = Union[str, "os.PathLike[str]"]
 
 
 class Member(NamedTuple):
-    """A member of an archive: a file, a link or a folder.
-
-    Attributes
-    ----------
-    name : str
-    data : callable, optional
-        Opens the content of a file.
-    link : str, optional
-        Target of a link, relative to the top of the archive.
-    """
+    """A file (`data` opens it), a link (`link` is its target, relative to the top) or a folder of an archive."""
 
     name: str
     data: Callable[[], IO[bytes] | None] | None = None
@@ -135,12 +126,9 @@ class Tree:
         self.files[str(path)] = self._bytes - start, crc
 
     def _take(self, path: PurePosixPath, name: str) -> bool:
-        """Register a name and return whether it is new.
+        """Register a name and return whether it is new; raise ValueError if some file system would confuse two names.
 
-        Raises
-        ------
-        ValueError
-            If a file system that ignores case or Unicode normalisation (macOS, Windows) would confuse two names.
+        Such a file system ignores case or Unicode normalisation (macOS, Windows).
         """
         folded = unicodedata.normalize("NFD", unicodedata.normalize("NFD", str(path)).casefold())
         new = folded not in self._taken
@@ -191,10 +179,10 @@ def temporary_folder(path: Path) -> Iterator[Path]:
 
 
 def extract(filename: PathLike, folder: PathLike | None = None) -> str:
-    """Unpack a zip or tar archive (plain, .gz, .xz or .bz2). A new folder appears with all its contents at once.
+    """Unpack a zip or tar archive (plain, .gz, .xz or .bz2), and return the path of the folder that it was unpacked to.
 
-    Existing files are kept if they are identical to the unpacked ones. A link is replaced by a copy of the file that it
-    points to.
+    A new folder appears with all its contents at once. Existing files are kept if they are identical to the unpacked
+    ones. A link is replaced by a copy of the file that it points to.
 
     Parameters
     ----------
@@ -202,11 +190,6 @@ def extract(filename: PathLike, folder: PathLike | None = None) -> str:
         Path of the archive. The format is detected from its content, not from its name.
     folder : path, optional
         Folder to unpack to; by default the folder of the archive, as in the book.
-
-    Returns
-    -------
-    str
-        Path of the folder to which the archive was unpacked.
 
     Raises
     ------

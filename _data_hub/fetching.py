@@ -23,13 +23,7 @@ logger = logging.getLogger("data_hub")
 
 
 def fetch(item: Item, temporary: Path) -> Path:
-    """Download a file to its place in the cache from the first source that has it. The caller holds the lock.
-
-    Raises
-    ------
-    DataHubError
-        If no source has a valid file.
-    """
+    """Download a file to its place in the cache from the first source that has it. The caller holds the lock."""
     if not (fault := fault_of(item.path, item.sha1)):
         return item.path  # another process downloaded it while this one waited for the lock
     if item.sha1 is None:

@@ -12,16 +12,8 @@ from d2ltl.data.folders import ImageFolder
 def link_images(pair: tuple[ImageFolder, ImageFolder], counts: tuple[int, int], folder: Path) -> None:
     """Create a folder of symbolic links to images, with ``train/`` and ``test/`` and one folder per class.
 
-    The classes alternate. If there are not enough images, they are repeated under other names.
-
-    Parameters
-    ----------
-    pair : pair of ImageFolder
-        Training and test images.
-    counts : pair of int
-        Numbers of training and test images; 0 means all. At least one image of every class is linked.
-    folder : Path
-        Folder to create the links in.
+    `counts` are the numbers of training and test images; 0 means all. At least one image of every class is linked. The
+    classes alternate. If there are not enough images, they are repeated under other names.
     """
     for name, images, count in zip(("train", "test"), pair, counts):
         wanted = max(count or len(images), len(images.synsets))

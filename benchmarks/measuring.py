@@ -31,10 +31,7 @@ def works_of(quick: bool, full: bool) -> dict[str, Work]:
 def measure(works: dict[str, Work], pair: tuple[ImageFolder, ImageFolder]) -> Iterator[dict[str, Any]]:
     """Run the works on images, and yield the results of each task as soon as it is finished.
 
-    Yields
-    ------
-    dict
-        ``round``, ``work``, ``peer``, and either the results of the worker or ``error``.
+    A dict has the keys ``round``, ``work``, ``peer``, and either the results of the worker or ``error``.
     """
     classes = len(pair[0].synsets)
     with tempfile.TemporaryDirectory() as temporary:

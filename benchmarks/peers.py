@@ -24,14 +24,8 @@ ENVIRONMENTS = {
 class Peer(NamedTuple):
     """An implementation to measure.
 
-    Attributes
-    ----------
-    environment : str
-        `OURS`, or a key of `ENVIRONMENTS`.
-    worker : str
-        Module of `benchmarks.workers`.
-    tuned, bfloat16 : bool
-        Options of the worker.
+    `environment` is `OURS` or a key of `ENVIRONMENTS`, `worker` a module of `benchmarks.workers`. `tuned` and
+    `bfloat16` are options of the worker.
     """
 
     environment: str

@@ -21,22 +21,11 @@ EVERYONE = (BOOK, PYTORCH, TUNED, TUNED_BF16, FLOAT32, BF16)
 
 @dataclass(frozen=True)
 class Work:
-    """A piece of work that a worker does in one process.
+    """A piece of work that the `peers` do in one process each, with the worker's function `do`.
 
-    Attributes
-    ----------
-    do : str
-        Name of the worker's function.
-    peers : tuple of str
-        Names of the peers that do the work.
-    settings : dict
-        Arguments of the function. ``images``, if present, are the numbers of training and of test images (0: all).
-    quick : dict
-        Settings that differ in a quick run.
-    rounds : int
-        Number of repetitions.
-    full : bool
-        Whether the work is only part of a full run.
+    `settings` are the arguments of the function. ``images``, if present, are the numbers of training and of test images
+    (0: all). `quick` are the settings that differ in a quick run. `rounds` is the number of repetitions. `full` works
+    are only part of a full run.
     """
 
     do: str
@@ -76,19 +65,9 @@ WORKS = {
 class Goal(NamedTuple):
     """A goal: the value of ``peer`` is ``bound`` ``factor`` × ``than`` + ``allowance``.
 
-    Attributes
-    ----------
-    peer : str
-        Peer whose value is compared.
-    bound : {'≥', '≤'}
-    factor : float
-        Factor of the best value of the peers in `than`, or the bound itself if `than` is empty.
-    than : tuple of str
-        Peers to compare with.
-    allowance : float
-        Term added to the bound, in the unit of the row.
-    work : str
-        Work of `peer`, if it differs from the work of the row.
+    `bound` is ``'≥'`` or ``'≤'``. `factor` multiplies the best value of the peers in `than`; without peers, it is the
+    bound itself. `allowance` has the unit of the row. `work` is the work of `peer`, if it differs from the work of the
+    row.
     """
 
     peer: str
@@ -100,18 +79,10 @@ class Goal(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A row of the table.
+    """A row of the table. It shows the median over the rounds of the result `field` of a work.
 
-    Attributes
-    ----------
-    letter, title, unit : str
-        Group, title and unit. Shares have the unit ``'%'``.
-    work, field : str
-        Work and name of its result. The row shows the median over the rounds.
-    goals : tuple of Goal
-        Goals for the values of the row.
-    limit : str
-        Work whose result (with the same precision) divides the values; empty for no division.
+    Shares have the unit ``'%'``. `limit` is the work whose result (with the same precision) divides the values; empty
+    for no division.
     """
 
     letter: str

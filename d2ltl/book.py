@@ -1,11 +1,8 @@
 """Replacement for the book's package d2l, so that the cells of the chapter run as printed, on a CPU too.
 
-In the book's cells, replace ``from d2l import mxnet as d2l`` by ``from d2ltl import book as d2l``. With NumPy 1.24 or
-later, this line must come before ``from mxnet import …``, because it restores an alias in NumPy that MXNet needs. (The
-extra ``book`` installs an older NumPy, for which the order does not matter.)
-
-The functions behave like those of d2l 1.0.3, without three of its problems: downloads are checked, a machine without a
-GPU works, and an epoch with fewer than five batches does not divide by zero.
+In the book's cells, replace ``from d2l import mxnet as d2l`` by ``from d2ltl import book as d2l``. This line must come
+before ``from mxnet import …``, because it restores an alias that MXNet needs and NumPy 1.24 removed. Unlike d2l 1.0.3,
+downloads are checked, a machine without a GPU works, and an epoch with fewer than five batches does not divide by zero.
 """
 
 from __future__ import annotations
@@ -55,19 +52,8 @@ def train_ch13(
 ) -> History:
     """Train a network on several devices, and print the book's two-line summary (sections 13.1 and 13.2).
 
-    Parameters
-    ----------
-    net : HybridBlock
-        Network whose parameters are on `devices`.
-    train_iter, test_iter : DataLoader
-        Batches of training and test images.
-    loss : callable
-        Function from outputs (n, classes) and labels (n,) to losses (n,).
-    trainer : Trainer
-        Trainer of the parameters of `net`.
-    num_epochs : int
-    devices : sequence of Context, optional
-        By default all GPUs, or the CPU if there is no GPU.
+    `net` has its parameters on `devices`: by default all GPUs, or the CPU if there is no GPU. `loss` is a function from
+    outputs (n, classes) and labels (n,) to losses (n,).
     """
     losses_of = losses_by(net, loss)
     return train_on_batches(net, losses_of, train_iter, test_iter, trainer, num_epochs, devices or try_all_gpus())

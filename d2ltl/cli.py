@@ -60,19 +60,10 @@ def add_options(parser: argparse._ActionsContainer, *names: str) -> None:
 
 
 def run_command(work: Callable[[], object], stopped: Callable[[], str] = lambda: "Nothing was written.") -> int:
-    """Run a command and return its exit status.
+    """Run a command and return its exit status: 0; 2 after an error in the arguments or the data; 130 after Ctrl-C.
 
-    Parameters
-    ----------
-    work : callable
-        Function that does the work of the command. Its log messages are printed to standard output.
-    stopped : callable
-        Function that returns the message to print after Ctrl-C: which files exist and how to continue.
-
-    Returns
-    -------
-    int
-        0 on success; 2 after an error in the arguments or the data, with one line on stderr; 130 after Ctrl-C.
+    Log messages of `work` go to standard output; an error is one line on stderr. `stopped` returns the message to print
+    after Ctrl-C: which files exist and how to continue.
     """
     logging.basicConfig(format="%(message)s", stream=sys.stdout)
     for name in ("d2ltl", "data_hub"):
@@ -95,8 +86,7 @@ def run_command(work: Callable[[], object], stopped: Callable[[], str] = lambda:
 def _interrupt_again(unraisable: UnraisableHookArgs) -> None:
     """Send SIGINT again if a ``__del__`` method swallowed a KeyboardInterrupt.
 
-    Python ignores every exception raised in ``__del__``. MXNet's arrays have such a method, so a Ctrl-C that arrives
-    while it runs would have no effect.
+    Python ignores every exception raised in ``__del__``, and MXNet's arrays have such a method.
     """
     if unraisable.exc_type is KeyboardInterrupt:
         again = threading.Timer(0.05, signal.pthread_kill, [threading.main_thread().ident, signal.SIGINT])

@@ -16,16 +16,7 @@ PHOTOGRAPHS, RENDERED, DIGITS = "hotdog", "hotdog-mini", "digits"
 
 
 class Defaults(NamedTuple):
-    """Default settings of a comparison on one data set.
-
-    Attributes
-    ----------
-    size : int
-        Height and width of the images that the network sees, in pixels.
-    batch_size, epochs : int
-    lr_finetune, lr_scratch : float
-        Learning rates of pretrained and of untrained networks.
-    """
+    """Default settings: image size in pixels, batch size, epochs, learning rates (pretrained and untrained)."""
 
     size: int
     batch_size: int
@@ -74,21 +65,7 @@ def title_of(data: str, rendered: bool) -> str:
 
 
 def find_data(data: str | os.PathLike[str]) -> str:
-    """Return the folder of a data set.
-
-    Parameters
-    ----------
-    data : str or path
-        A name of the data hub, an archive or a folder. A named data set is downloaded if it is not cached, and an
-        archive is unpacked.
-
-    Raises
-    ------
-    DataHubError
-        If the archive cannot be downloaded or unpacked.
-    ImageFolderError
-        If `data` is none of these.
-    """
+    """Return the folder of a data set: a name of the data hub (downloaded if not cached), an archive or a folder."""
     if data in data_hub.DATA_HUB:
         return data_hub.download_extract(str(data))
     if not Path(data).exists():

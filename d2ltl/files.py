@@ -14,8 +14,6 @@ from typing import Any
 def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary path in the folder of `path`; rename the file to `path` if the block raises no error.
 
-    The file keeps the suffix of `path`. It is flushed to disk before it is renamed.
-
     Examples
     --------
     >>> import pathlib, tempfile

@@ -9,26 +9,12 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Epoch:
-    """The measurements of one epoch.
+    """The measurements of one epoch. Epochs are counted from 1, accuracies are between 0 and 1.
 
-    Attributes
-    ----------
-    epoch : int
-        Number of the epoch, counted from 1.
-    loss : float
-        Mean training loss (by default the cross-entropy), accumulated during the training pass.
-    train_acc : float
-        Training accuracy between 0 and 1, accumulated during the training pass.
-    test_acc : float or None
-        Test accuracy between 0 and 1 after the epoch; None if the test images were not evaluated.
-    seconds : float
-        Wall time of the training pass. It includes loading the images and excludes evaluation.
-    examples_per_s : float
-        Number of training images divided by `seconds`. (The book's timer excludes loading.)
-    test_loss : float or None
-        Mean cross-entropy on the test images after the epoch; None if it was not recorded.
-    tasks : dict from str to dict from str to float
-        In multi-task training, the ``test_acc`` and the loss ``weight`` of each task; otherwise empty.
+    `loss` and `train_acc` are accumulated during the training pass. `test_acc` and `test_loss` (the mean cross-entropy)
+    are measured after it; None if they were not measured. `seconds` is the wall time of the training pass, with loading
+    and without evaluation; `examples_per_s` is the speed in it. (The book's timer excludes loading.) `tasks` contains
+    the ``test_acc`` and the loss ``weight`` of each task in multi-task training.
     """
 
     epoch: int
@@ -47,16 +33,10 @@ class Epoch:
 
 @dataclass
 class History:
-    """The epochs of one training run and the devices that it used.
+    """The epochs of one training run, and the names of the devices that it used, such as ``'cpu(0)'``.
 
     ``str(history)`` is the book's two-line summary (section 13.2). ``history.curve('test_acc')`` is a list of the test
-    accuracy by epoch.
-
-    Attributes
-    ----------
-    devices : list of str
-        Names of the devices, such as ``'cpu(0)'``.
-    epochs : list of Epoch
+    accuracy by epoch. `epochs` is a list of `Epoch`, the measurements of each epoch.
 
     Examples
     --------
@@ -108,11 +88,5 @@ class History:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> History:
-        """Return the history that `to_dict` converted to a dict.
-
-        Raises
-        ------
-        KeyError, TypeError
-            If `values` does not describe a history.
-        """
+        """Return the history that `to_dict` converted to a dict; raise KeyError or TypeError for other values."""
         return cls(list(values["devices"]), [Epoch(**epoch) for epoch in values["epochs"]])

@@ -1,7 +1,4 @@
-"""Figures: image grids, curves, bars, confusion matrices, heat maps.
-
-The functions take arrays and `History` objects, never networks.
-"""
+"""Figures: image grids, curves, bars, confusion matrices, heat maps. No function takes a network."""
 
 from __future__ import annotations
 
@@ -26,22 +23,10 @@ MAX_CLASSES_WITH_ZEROS = 12  # larger confusion matrices are mostly zeros, which
 def show_images(
     imgs: Sequence[Any], num_rows: int, num_cols: int, titles: Sequence[str] | None = None, scale: float = 1.5
 ) -> np.ndarray:
-    """Show images in a grid, like the book's function of the same name (section 13.2).
+    """Show images in a grid, like the book's function (section 13.2), and return their axes, shape (rows * columns,).
 
-    Parameters
-    ----------
-    imgs : sequence of arrays
-        NumPy or MXNet arrays of shape (height, width, 3): uint8, or float between 0 and 1.
-    num_rows, num_cols : int
-        Number of rows and columns of the grid.
-    titles : sequence of str, optional
-        Titles of the images.
-    scale : float
-        Width and height of one image, in inches.
-
-    Returns
-    -------
-    ndarray of Axes, shape (num_rows * num_cols,)
+    The images are NumPy or MXNet arrays of shape (height, width, 3): uint8, or float between 0 and 1. `scale` is the
+    width and height of one image, in inches.
     """
     axes = plt.subplots(num_rows, num_cols, figsize=(num_cols * scale, num_rows * scale), squeeze=False)[1].flatten()
     _draw_images(axes, imgs, titles)
@@ -60,18 +45,9 @@ def _draw_images(axes: np.ndarray, imgs: Sequence[Any], titles: Sequence[str] | 
 def plot_images(
     groups: Mapping[str, Sequence[tuple[np.ndarray, str]]], title: str = "", num_cols: int = 4, scale: float = 1.9
 ) -> Figure:
-    """Return a figure with one labelled grid of images for each key.
+    """Return a figure with one labelled grid for each key of `groups`: images (height, width, 3) with their titles.
 
-    Parameters
-    ----------
-    groups : mapping from str to a sequence of (array, str)
-        The images of each grid, shape (height, width, 3), and their titles.
-    title : str
-        Title of the figure.
-    num_cols : int
-        Number of images in a row.
-    scale : float
-        Width and height of one image, in inches.
+    A row has `num_cols` images. `scale` is the width and height of one image, in inches.
     """
     num_rows = [max(1, -(-len(group) // num_cols)) for group in groups.values()]
     figure = Figure(figsize=(num_cols * scale, sum(num_rows) * (scale + 0.5)), layout="constrained")
@@ -89,18 +65,8 @@ def plot_heat_maps(
 ) -> Figure:
     """Return a figure of images in the first row, and in the second row the same images under their heat maps.
 
-    Parameters
-    ----------
-    imgs : sequence of ndarray of uint8, shape (height, width, 3)
-        The images that the maps were computed from.
-    maps : sequence of ndarray, shape (map height, map width)
-        Probabilities between 0 and 1 from `heat_map`.
-    size : int
-        The `size` of `to_convolutional`: side of the image window that one value of a map describes, in pixels.
-    titles : sequence of str
-        Titles of the images.
-    scale : float
-        Width and height of one image, in inches.
+    The images are uint8, shape (height, width, 3). `maps` are the results of `heat_map` for them, and `size` is the
+    `size` of `to_convolutional`, in pixels. `scale` is the width and height of one image, in inches.
     """
     figure = Figure(figsize=(len(imgs) * scale + 0.6, 2 * scale + 0.3), layout="constrained")
     axes = figure.subplots(2, len(imgs), squeeze=False)
@@ -131,23 +97,11 @@ def plot_lines(
     dashed: Sequence[str] = (),
     chance: float | None = None,
 ) -> Figure:
-    """Return a figure of curves.
+    """Return a figure of curves. `curves` contains, for each curve, the y value at each x.
 
-    Parameters
-    ----------
-    curves : mapping from str to a mapping from number to float or sequence of float
-        For each curve, the y value at each x. A sequence holds the values of several seeds: the figure shows their
-        mean and an error bar of one standard deviation.
-    xlabel, ylabel : str
-        Labels of the axes.
-    log : bool
-        Whether the x axis is logarithmic.
-    title : str
-        Title of the figure.
-    dashed : sequence of str
-        Names of the curves to draw dashed.
-    chance : float, optional
-        Accuracy of a classifier that always predicts the same class, drawn as a grey line.
+    If a y value is a sequence of the values of several seeds, the figure shows their mean and an error bar of one
+    standard deviation. `log` makes the x axis logarithmic. `dashed` contains the names of the curves to draw dashed. A
+    grey line shows `chance`, the accuracy of a classifier that always predicts the same class.
     """
     figure = Figure(figsize=(6.5, 3.4), layout="constrained")
     ax = figure.subplots()
@@ -171,17 +125,10 @@ def plot_lines(
 
 def plot_bars(series: Mapping[str, Mapping[str, Any]], ylabel: str = "test accuracy", title: str = "",
               chance: Mapping[str, float] | None = None) -> Figure:  # fmt: skip
-    """Return a figure of grouped vertical bars.
+    """Return a figure of grouped vertical bars. `series` contains, for each colour, the value of each group.
 
-    Parameters
-    ----------
-    series : mapping from str to a mapping from str to float or sequence of float
-        For each colour, the value of each group. A sequence holds the values of several seeds: the bar shows their
-        mean, and a dot shows each value.
-    ylabel, title : str
-        Label of the y axis and title of the figure.
-    chance : mapping from str to float, optional
-        For each group, the accuracy of a classifier that always predicts the same class, drawn as a dashed line.
+    If a value is a sequence of the values of several seeds, the bar shows their mean, and a dot shows each value. A
+    dashed line shows the `chance` of a group, the accuracy of a classifier that always predicts the same class.
     """
     groups = [*next(iter(series.values()))]
     places, width = np.arange(len(groups)), 0.8 / len(series)
@@ -204,10 +151,7 @@ def plot_bars(series: Mapping[str, Mapping[str, Any]], ylabel: str = "test accur
 
 
 def legend_beside(figure: Figure, **options: Any) -> None:
-    """Add one legend to a figure, to the right of its panels.
-
-    A label that several panels share is shown once. `options` are passed to `Figure.legend`.
-    """
+    """Add one legend to the right of a figure's panels. A label that several panels share is shown once."""
     labelled: dict[str, Any] = {}
     for ax in figure.axes:
         for handle, label in zip(*ax.get_legend_handles_labels()):
@@ -225,12 +169,7 @@ def png(figure: Figure, dpi: int = 110) -> bytes:
 def plot_curves(histories: Mapping[str, Sequence[History]], title: str = "") -> Figure:
     """Return a figure of loss and accuracy by epoch: test curves are solid, training curves are dashed.
 
-    Parameters
-    ----------
-    histories : mapping from str to a sequence of History
-        The runs of each strategy, one per seed. A bold line shows their mean, a thin line each run.
-    title : str
-        Title of the figure.
+    `histories` contains the runs of each strategy, one per seed. A bold line shows their mean, a thin line each run.
     """
     figure = Figure(figsize=(9.5, 3.4), layout="constrained")
     _draw_curves(figure.subplots(1, 2), histories)
@@ -267,14 +206,7 @@ def _draw_curve(ax: Axes, runs: Sequence[Sequence[float]], style: str, color: st
 def plot_confusion(matrices: Mapping[str, np.ndarray], classes: Sequence[str], title: str = "") -> Figure:
     """Return a figure of confusion matrices side by side. Colours show the counts divided by their row sums.
 
-    Parameters
-    ----------
-    matrices : mapping from str to ndarray of int, shape (classes, classes)
-        Confusion matrices. Rows are true classes, columns are predicted classes.
-    classes : sequence of str
-        Names of the classes.
-    title : str
-        Title of the figure.
+    A matrix has the shape (classes, classes). Its rows are true classes, its columns are predicted classes.
     """
     side = 2.6 + 0.22 * len(classes)
     figure = Figure(figsize=(side * len(matrices), side), layout="constrained")

@@ -27,13 +27,9 @@ CGROUP = Path("/sys/fs/cgroup")  # Linux lists the resource limits of a containe
 def prepare() -> None:
     """Prepare this process for MXNet 1.9.1: restore the alias ``numpy.bool`` and set the number of threads.
 
-    MXNet uses ``numpy.bool``, which NumPy 1.24 removed, when it is imported. MXNet reads ``OMP_NUM_THREADS`` only
-    when its library is loaded; this function sets the variable to `usable_processors`, unless the user has set it.
-
-    Warns
-    -----
-    RuntimeWarning
-        If MXNet is already loaded and runs on fewer threads than this process may use.
+    NumPy 1.24 removed the alias. MXNet reads ``OMP_NUM_THREADS`` only when its library is loaded; this function sets
+    the variable to `usable_processors`, unless the user has set it. It warns if MXNet is already loaded and runs on
+    fewer threads.
     """
     if "bool" not in vars(np):  # hasattr() would emit a FutureWarning
         np.bool = bool  # type: ignore[attr-defined, unused-ignore]
@@ -83,27 +79,16 @@ def _cgroup_quota() -> float:
 
 
 def devices() -> list[Context]:
-    """Return all GPUs, or ``[cpu(0)]`` if there is no GPU.
-
-    The documentation of the book's ``try_all_gpus`` promises the same, but that function returns an empty list
-    without a GPU.
-    """
+    """Return all GPUs, or ``[cpu(0)]`` if there is no GPU; the book's ``try_all_gpus`` then returns an empty list."""
     import mxnet as mx
 
     return [mx.gpu(i) for i in range(mx.context.num_gpus())] or [mx.cpu()]
 
 
 def reseed(seed: int, epoch: int = 0) -> None:
-    """Seed the random generators of Python, NumPy and MXNet from the pair (seed, epoch).
+    """Seed the random generators of Python, NumPy and MXNet from the pair (seed, epoch); epoch 0 is the initialisation.
 
     A resumed run thus draws the same random numbers as an uninterrupted one.
-
-    Parameters
-    ----------
-    seed : int
-        Seed of the run, 0 or more.
-    epoch : int
-        Number of the epoch, from 1; 0 for the initialisation of the network.
     """
     import mxnet as mx
 

@@ -58,13 +58,7 @@ class Entry(NamedTuple):
         return FIGURES / self.figure.replace("/", "-")
 
     def run(self, folder: Path) -> str:
-        """Run the command in a folder with this Python interpreter, and return its output after the log.
-
-        Raises
-        ------
-        CalledProcessError
-            If the command fails.
-        """
+        """Run the command in a folder with this Python interpreter, and return its output after the log."""
         _, *arguments = shlex.split(self.command)
         done = subprocess.run(
             [sys.executable, *arguments], cwd=folder, check=True, stdout=subprocess.PIPE, encoding="utf-8"

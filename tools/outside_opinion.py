@@ -18,14 +18,10 @@ HOT_DOG = 934  # index of the hot dog among the ImageNet classes
 
 
 def outside_opinion(folder: str) -> tuple[float, float]:
-    """Return two scores of ImageNet class 934 (hot dog) for the images of a folder.
+    """Return two scores of ImageNet class 934 (hot dog) for the images of a folder: AUC, and share in the top 5.
 
-    Returns
-    -------
-    auc : float
-        Area under the ROC curve of the probability of class 934, with the folder's first class as positive class.
-    top5 : float
-        Share of the images of the first class with class 934 among the five most probable classes.
+    The AUC is the area under the ROC curve of the probability, with the folder's first class as positive class. The
+    share is that of the images of the first class with class 934 among the five most probable classes.
     """
     images = ImageFolder(folder)
     probabilities, labels = d2ltl.predict(d2ltl.source_net("squeezenet1.1", "imagenet"), images)

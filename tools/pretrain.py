@@ -98,28 +98,12 @@ def pretrain(
     batch_size: int = 256,
     seed: int = 0,
 ) -> tuple[float, float]:
-    """Train a network, and write its weights in half precision and the names of its classes.
+    """Train a network, write its weights (half precision) and class names, and return its top-1 and top-5 accuracy.
 
-    Parameters
-    ----------
-    data : str
-        Folder with ``train/`` and ``val/`` (or ``test/``), each with one folder per class.
-    out : Path
-        The ``.params`` file to write. The names of the classes are written to the ``.json`` file of the same name.
-        During the training, the ``.checkpoint`` file of the same name contains the state after the last epoch.
-    name : str
-        Name of the network in the model zoo.
-    phases : sequence of Phase
-        Numbers of epochs and image sizes, in order.
-    batch_size : int
-        Number of images per step.
-    seed : int
-        Seed of the run.
-
-    Returns
-    -------
-    top1, top5 : float
-        Top-1 and top-5 accuracy of the written weights on the validation images.
+    The accuracies are those of the written weights on the validation images. `data` is a folder with ``train/`` and
+    ``val/`` (or ``test/``), each with one folder per class. `out` is the ``.params`` file to write. The names of the
+    classes are written to the ``.json`` file of the same name. During the training, the ``.checkpoint`` file of the
+    same name contains the state after the last epoch.
     """
     train_imgs, val_imgs = d2ltl.load_images(data)
     runtime.reseed(seed)

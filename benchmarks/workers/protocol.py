@@ -40,14 +40,9 @@ def seconds_of(function: Callable[[], object]) -> float:
 
 
 def training_results(images: int, first: float, epoch: float, loading: float) -> Results:
-    """Return the results of a training.
+    """Return the results of a training from its number of images and wall times in seconds.
 
-    Parameters
-    ----------
-    images : int
-        Number of training images.
-    first, epoch, loading : float
-        Wall time in seconds of the first epoch, of a later epoch, and of loading all batches of an epoch.
+    The times are of the `first` epoch, of a later `epoch`, and of `loading` all batches of an epoch.
     """
     return {
         "first_images_per_s": images / first,

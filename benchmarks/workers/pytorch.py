@@ -56,13 +56,7 @@ def loader(task: dict[str, Any], part: str, workers: int = 0) -> DataLoader:
 
 
 class Network:
-    """The network with its trainer.
-
-    Parameters
-    ----------
-    task : dict
-        The task, of which ``classes``, ``tuned`` and ``bfloat16`` are used.
-    """
+    """The network with its trainer. It uses ``classes``, ``tuned`` and ``bfloat16`` of the task."""
 
     def __init__(self, task: dict[str, Any]) -> None:
         self.format = torch.channels_last if task["tuned"] else torch.contiguous_format

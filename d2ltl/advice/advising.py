@@ -39,8 +39,8 @@ def advise(
 ) -> Advice:
     """Recommend a training strategy and a source model for a set of images, from quick measurements.
 
-    The measurements answer three questions. Are there few images per class (`Advice.few`)? Which source model fits
-    them best, and are they similar to its source set (`Advice.similar`)? Is transfer more accurate than training from
+    The measurements answer three questions. Are there few images per class (`Advice.few`)? Which source model fits them
+    best, and are they similar to its source set (`Advice.similar`)? Is transfer more accurate than training from
     scratch (`Advice.needed`)?
 
     They fit linear classifiers on CNN codes, and train one network from scratch for 100 small steps without
@@ -68,18 +68,10 @@ def advise(
     seed : int
         Seed of the random choice of images, the cross-validation folds and the training from scratch.
 
-    Returns
-    -------
-    Advice
-
     Raises
     ------
-    ImageFolderError
-        If the images cannot be used, or a class has fewer than 4 training images.
-    NetworkError
-        If a network does not come from `source_net`, or cannot run the images.
-    SettingsError
-        If `sources` is empty, or a number cannot be used.
+    ImageFolderError, NetworkError, SettingsError
+        If the images, a network or a number cannot be used, or a class has fewer than 4 training images.
     """
     images = _training_images(data)
     if size is None:

@@ -23,16 +23,8 @@ def log_me(codes: np.ndarray, labels: np.ndarray) -> float:
 
     Parameters
     ----------
-    codes : ndarray, shape (N, channels)
-        CNN codes from `extract_codes`.
-    labels : ndarray of int, shape (N,)
-        Labels of the images.
-
-    Raises
-    ------
-    SettingsError
-        If the numbers of labels and codes differ, there are fewer than two classes, a code is not finite, or all codes
-        are 0.
+    codes, labels : ndarray, shapes (N, channels) and (N,)
+        CNN codes from `extract_codes`, and the labels of the images.
     """
     labels = _check(codes, labels)
     if not codes.any():
@@ -44,16 +36,10 @@ def log_me(codes: np.ndarray, labels: np.ndarray) -> float:
 
 
 def _evidence(u: np.ndarray, spectrum: np.ndarray, y: np.ndarray) -> float:
-    """Return the maximum log evidence of y, per entry.
+    """Return the maximum log evidence of y, per entry. y is 1 for the images of a class, otherwise 0, shape (N,).
 
-    Parameters
-    ----------
-    u : ndarray, shape (N, rank)
-        Left singular vectors of the codes.
-    spectrum : ndarray, shape (channels,)
-        Eigenvalues of ``codes.T @ codes``.
-    y : ndarray, shape (N,)
-        1 for the images of a class, otherwise 0.
+    `u` (N, rank) are the left singular vectors of the codes, `spectrum` (channels,) the eigenvalues of ``codes.T @
+    codes``.
     """
     projected = np.zeros_like(spectrum)
     projected[: u.shape[1]] = (u.T @ y) ** 2
@@ -84,21 +70,14 @@ def leep(probabilities: np.ndarray, labels: np.ndarray) -> float:
     The joint distribution of labels and source classes is estimated from the images: each image counts for every source
     class with the probability that the source model predicts. The conditional distribution of the label given the
     source class then predicts the label of each image. LEEP is the mean log-likelihood of these predictions, in nats.
-    It is 0 if the source classes determine the labels. It is minus the entropy of the labels (`label_entropy`) if the
-    source classes contain no information about the labels. (Nguyen et al. 2020, *LEEP: A New Measure to Evaluate
-    Transferability of Learned Representations*.)
+    It is 0 if the source classes determine the labels, and minus the entropy of the labels (`label_entropy`) if they
+    contain no information about them. (Nguyen et al. 2020, *LEEP: A New Measure to Evaluate Transferability of Learned
+    Representations*.)
 
     Parameters
     ----------
-    probabilities : ndarray, shape (N, source classes)
-        Class probabilities from `predict` with the source model.
-    labels : ndarray of int, shape (N,)
-        Labels of the images.
-
-    Raises
-    ------
-    SettingsError
-        If the numbers of labels and rows differ, there are fewer than two classes, or the rows are not probabilities.
+    probabilities, labels : ndarray, shapes (N, source classes) and (N,)
+        Class probabilities from `predict` with the source model, and the labels of the images.
     """
     labels = _check(probabilities, labels)
     if probabilities.min() < 0 or not np.allclose(probabilities.sum(axis=1), 1, atol=1e-3):
@@ -111,15 +90,7 @@ def leep(probabilities: np.ndarray, labels: np.ndarray) -> float:
 
 
 def label_entropy(labels: np.ndarray) -> float:
-    """Return the entropy of the labels in nats.
-
-    It equals ``-leep`` for a source model whose predictions contain no information about the labels.
-
-    Parameters
-    ----------
-    labels : ndarray of int, shape (N,)
-        Labels of the images.
-    """
+    """Return the entropy of labels (N,) in nats; ``-leep`` has this value if the predictions contain no information."""
     shares = np.unique(labels, return_counts=True)[1] / len(labels)
     return float(-(shares * np.log(shares)).sum())
 
@@ -136,10 +107,8 @@ def probe_accuracy(
 
     Parameters
     ----------
-    codes : ndarray, shape (N, channels)
-        CNN codes from `extract_codes`.
-    labels : ndarray of int, shape (N,)
-        Labels of the images, at least two images of each class.
+    codes, labels : ndarray, shapes (N, channels) and (N,)
+        CNN codes from `extract_codes`, and labels with at least two images of each class.
     head : {'softmax', 'svm'}
         Linear classifier; see `linear_head`.
     folds : int
@@ -148,12 +117,6 @@ def probe_accuracy(
         Seed of the cross-validation split and of the SVM's solver.
     scoring : str
         Name of the score in scikit-learn, such as ``'accuracy'`` or ``'balanced_accuracy'``.
-
-    Raises
-    ------
-    SettingsError
-        If the numbers of labels and codes differ, there are fewer than two classes, a class has a single image, or a
-        code is not finite.
     """
     labels = _check(codes, labels)
     rarest = int(np.unique(labels, return_counts=True)[1].min())
@@ -166,21 +129,9 @@ def probe_accuracy(
 def proxy_a_distance(source_codes: np.ndarray, target_codes: np.ndarray, seed: int = 0) -> float:
     """Return the proxy A-distance between two domains, 2 (1 − 2 error) of a linear classifier that separates them.
 
-    The error is the cross-validated balanced error rate of a linear SVM. A distance of 0 means that the SVM cannot
-    distinguish the domains; 2 means that it makes no error. (Ben-David et al. 2007, *Analysis of representations for
-    domain adaptation*.)
-
-    Parameters
-    ----------
-    source_codes, target_codes : ndarray, shape (N, channels) and (M, channels)
-        CNN codes of at least 2 images of each domain, from `extract_codes`.
-    seed : int
-        Seed of the cross-validation split and of the SVM's solver.
-
-    Raises
-    ------
-    SettingsError
-        If a domain has a single image, or a code is not finite.
+    The error is the cross-validated balanced error rate of a linear SVM on the CNN codes, shapes (N, channels) and (M,
+    channels), of at least 2 images of each domain. A distance of 0 means that the SVM cannot distinguish the domains; 2
+    means that it makes no error. (Ben-David et al. 2007, *Analysis of representations for domain adaptation*.)
     """
     codes = np.concatenate([source_codes, target_codes])
     domains = np.repeat([0, 1], [len(source_codes), len(target_codes)])

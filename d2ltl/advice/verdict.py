@@ -91,9 +91,8 @@ class Advice:
     def similar(self) -> bool:
         """Whether the images are similar to the source set of the best source model.
 
-        Early stages of a network are general, late stages are specific to the source set (Yosinski et al. 2014). The
-        images count as similar if pretraining of the last stage reduces the error rate by at least 20 % (see
-        `Fit.learned`).
+        Early stages of a network are general, late stages are specific to the source set (Yosinski et al. 2014).
+        Similar means that pretraining of the last stage reduces the error rate by at least 20 % (see `Fit.learned`).
         """
         return self.fits[0].learned >= LEARNED
 

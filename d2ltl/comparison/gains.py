@@ -1,17 +1,7 @@
 """The three gains of transfer over training from scratch: higher start, higher slope, higher asymptote.
 
 Torrey and Shavlik describe them (*Transfer Learning*, in the *Handbook of Research on Machine Learning Applications*,
-2010). This module computes three numbers from the curve of test accuracy by epoch. A gain is the difference between two
-runs with the same seed.
-
-start
-    Accuracy after the first epoch. (Before training, a new output layer is at chance.)
-asymptote
-    Mean accuracy of the last third of the epochs, rounded up; for 5 epochs, the last 2.
-slope
-    Increase of the accuracy per epoch, from chance at epoch 0 until the curve has covered nine tenths of the distance
-    to the run's own asymptote. The curve is interpolated linearly between epochs. Chance is the share of the most
-    frequent class.
+2010). A gain is the difference between the curves of test accuracy by epoch of two runs with the same seed.
 """
 
 from __future__ import annotations
@@ -27,17 +17,20 @@ WAY = 0.9  # share of the distance from chance to the asymptote over which the s
 
 
 def start(curve: Sequence[float]) -> float:
-    """Return the accuracy after the first epoch."""
+    """Return the accuracy after the first epoch; before training, a new output layer is at chance."""
     return curve[0]
 
 
 def asymptote(curve: Sequence[float]) -> float:
-    """Return the mean accuracy of the last third of the epochs."""
+    """Return the mean accuracy of the last third of the epochs, rounded up; for 5 epochs, the last 2."""
     return float(np.mean(curve[-math.ceil(len(curve) / 3) :]))
 
 
 def slope(curve: Sequence[float], chance: float) -> float:
     """Return the increase of the accuracy per epoch from chance to the asymptote; 0 if the asymptote is not higher.
+
+    The curve begins at chance (the share of the most frequent class) at epoch 0, and is interpolated linearly between
+    epochs. It is measured until the curve has covered nine tenths of the distance to the run's own asymptote.
 
     Examples
     --------
@@ -55,15 +48,7 @@ def slope(curve: Sequence[float], chance: float) -> float:
 
 @dataclass(frozen=True)
 class Gain:
-    """The gain of one strategy over another in `start`, `slope` or `asymptote`.
-
-    Attributes
-    ----------
-    name : str
-        ``'start'``, ``'slope'`` or ``'asymptote'``.
-    by_seed : list of float
-        The gain for each seed: a difference of accuracies (0 to 1), or of accuracies per epoch for the slope.
-    """
+    """The gain of one strategy over another by seed: a difference of accuracies (per epoch for the slope)."""
 
     name: str
     by_seed: list[float]
@@ -87,19 +72,7 @@ class Gain:
 def measure_gains(
     curves: Sequence[Sequence[float]], baseline: Sequence[Sequence[float]], chance: float
 ) -> dict[str, Gain]:
-    """Return the three gains of the runs of a strategy over the runs of a baseline.
-
-    Parameters
-    ----------
-    curves, baseline : sequence of sequence of float
-        Curves of test accuracy by epoch, one per seed. Both have the same order of seeds.
-    chance : float
-        Accuracy of a classifier that always predicts the most frequent class.
-
-    Returns
-    -------
-    dict from ``'start'``, ``'slope'``, ``'asymptote'`` to Gain
-    """
+    """Return the three gains by name. The curves of a strategy and of the baseline have the same order of seeds."""
 
     def numbers(curve: Sequence[float]) -> np.ndarray:
         return np.array([start(curve), slope(curve, chance), asymptote(curve)])

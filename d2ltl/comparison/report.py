@@ -88,22 +88,11 @@ def _verdict(asymptote: Gain) -> str:
 
 
 def write_report(comparison: Comparison, out: str | os.PathLike[str]) -> Path:
-    """Write the report of a comparison to a folder: ``report.html``, ``report.json`` and figures.
+    """Write the report of a comparison to a folder, which is created if needed, and return the path of ``report.html``.
 
-    The figures are ``curves.png``, ``confusion.png`` (sum over all seeds) and ``mistakes.png`` (the test images of the
-    first seed that were misclassified with the highest probability). The HTML page contains the figures.
-
-    Parameters
-    ----------
-    comparison : Comparison
-        Result of `run_comparison`.
-    out : path
-        Folder to write to. It is created if it does not exist.
-
-    Returns
-    -------
-    Path
-        Path of ``report.html``.
+    ``report.json`` contains the numbers. The figures are ``curves.png``, ``confusion.png`` (sum over all seeds) and
+    ``mistakes.png`` (the test images of the first seed that were misclassified with the highest probability). The HTML
+    page contains the figures.
     """
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)

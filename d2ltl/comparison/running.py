@@ -38,13 +38,11 @@ class Comparison:
     ----------
     settings : dict
         The arguments of `run_comparison`, with the defaults filled in.
-    classes : list of str
-        Names of the classes.
+    classes, devices : list of str
+        Names of the classes and of the devices, such as ``'cpu(0)'``.
     images : dict
-        Numbers of images for ``train`` and ``test``, number of unreadable images ``skipped``, origin of the
-        ``split`` into training and test images (a text), and whether the images are ``rendered``.
-    devices : list of str
-        Names of the devices, such as ``'cpu(0)'``.
+        Numbers of images for ``train`` and ``test``, number of unreadable images ``skipped``, origin of the ``split``
+        into training and test images (a text), and whether the images are ``rendered``.
     versions : dict
         Versions of the packages, the processor and the number of threads.
     runs : list of Run
@@ -74,10 +72,7 @@ class Comparison:
 
     @property
     def gains(self) -> dict[str, dict[str, Gain]]:
-        """The three gains of each strategy over training from scratch (`d2ltl.comparison.gains`).
-
-        The dict is empty if the strategy ``'scratch'`` was not run.
-        """
+        """The three gains (`d2ltl.comparison.gains`) of each strategy over ``'scratch'``; empty if that was not run."""
         curves = {name: [run.history.curve("test_acc") for run in self.of(name)] for name in self.strategies}
         baseline = curves.pop(BASELINE, None)
         if baseline is None:
@@ -142,10 +137,6 @@ def run_comparison(
         Folder for the trained parameters, the records of the runs, and the checkpoints.
     resume : bool
         Whether to continue the interrupted comparison in `out`. The result is the same as without the interruption.
-
-    Returns
-    -------
-    Comparison
 
     Raises
     ------

@@ -19,22 +19,11 @@ from d2ltl.models.parameters import write_parameters
 
 @dataclass
 class Run:
-    """The training run of one strategy with one seed.
+    """The training run of one strategy with one seed. `learning_rate` is None for strategies without gradient descent.
 
-    Attributes
-    ----------
-    strategy : str
-        Name of the strategy.
-    seed : int
-    learning_rate : float or None
-        Learning rate; None for strategies without gradient descent.
-    history : History
-        Losses and accuracies by epoch.
-    confusion : ndarray of int64, shape (classes, classes)
-        Confusion matrix of the test images after the last epoch. Rows are true classes, columns are predicted classes.
-    mistakes : list of dict
-        The test images that were misclassified with the highest probability: ``file``, ``true``, ``predicted``,
-        ``probability``.
+    `confusion` is the confusion matrix of the test images after the last epoch: int64, rows are true classes, columns
+    are predicted classes. `mistakes` are the test images that were misclassified with the highest probability, as dicts
+    of ``file``, ``true``, ``predicted`` and ``probability``.
     """
 
     strategy: str
@@ -66,12 +55,11 @@ class Run:
 
 
 class RunFolder:
-    """The output folder of a comparison.
+    """The output folder of a comparison, with ``settings.json`` and the subfolder ``runs``.
 
-    ``settings.json`` contains the settings of the comparison. The subfolder ``runs`` contains three files for every
-    finished run: the trained parameters (``.params``), the names of the classes (``.json``) and the record
-    (``.run.json``). `source_net` can load the ``.params`` file. An unfinished run has a ``.checkpoint`` file instead.
-    The record is written last, so a run with a record is complete.
+    A finished run has its parameters (``.params``, which `source_net` can load), the names of the classes (``.json``)
+    and its record (``.run.json``). The record is written last, so a run with a record is complete. An unfinished run
+    has a ``.checkpoint`` file.
     """
 
     def __init__(self, runs: Path) -> None:
@@ -79,14 +67,7 @@ class RunFolder:
 
     @classmethod
     def claim(cls, out: str | os.PathLike[str], settings: dict[str, Any], resume: bool) -> RunFolder:
-        """Create the folder of a new comparison, or open the folder of a comparison to resume.
-
-        Raises
-        ------
-        CheckpointError
-            If the folder contains other files, or a comparison with other settings, which the message names. If it
-            contains this comparison and `resume` is False, or no comparison and `resume` is True.
-        """
+        """Create the folder of a new comparison, or open that of a comparison to resume; else raise CheckpointError."""
         out = Path(out)
         file = out / "settings.json"
         if file.exists():

@@ -1,7 +1,4 @@
-"""Training strategies by name: how each creates a network for the target task, and how it trains the network.
-
-`run_comparison`, the exercises, the advice, the demonstrations and the chapters all use these names.
-"""
+"""Training strategies by name: how each creates a network for the target task, and how it trains the network."""
 
 from __future__ import annotations
 
@@ -76,30 +73,15 @@ def train_network(
         Name of a strategy; see `find_strategy`.
     source : HybridBlock
         Source model from `source_net`. It is not changed.
-    data : str, path or pair
-        Training and test images: the `data` of `train_fine_tuning`.
     rates : Rates
         Learning rates of pretrained and of untrained networks.
     seed : int
         Seed of the initialisation of new layers and of the training.
     change : callable, optional
         Function that changes the network before the training, for example freezes some layers.
-    **options
-        Further arguments of `train_fine_tuning`. Strategies that begin with ``codes-`` use only ``size``,
-        ``batch_size``, ``devices`` and ``verbose``.
-
-    Returns
-    -------
-    net : HybridBlock
-        The trained network.
-    history : History
-
-    Raises
-    ------
-    SettingsError
-        If the strategy does not exist.
-    D2LTLError
-        If the training raises one of the errors of `train_fine_tuning`.
+    data, **options
+        Images and further arguments of `train_fine_tuning`, which also lists the errors. Strategies that begin with
+        ``codes-`` use only ``size``, ``batch_size``, ``devices`` and ``verbose``.
     """
     runtime.reseed(seed)
     return create_and_train(strategy, source, data=as_pair(data), rates=rates, change=change, seed=seed, **options)
@@ -198,11 +180,6 @@ def find_strategy(name: str) -> Strategy:
     ``codes-softmax``  logistic regression on the CNN codes of the source model (see `train_on_codes`)
     ``distilled``      untrained mobilenet0.25 that learns from a fine-tuned network (see `distill`)
     =================  ==========================================================================================
-
-    Raises
-    ------
-    SettingsError
-        If the strategy does not exist.
     """
     if name in STRATEGIES:
         return STRATEGIES[name]

@@ -29,18 +29,8 @@ GAMMA = 2.2  # light intensity is about proportional to the pixel value to this 
 class Augmentation:
     """Preparation of an image for a network: from uint8 (height, width, 3) to float32 (3, height, width).
 
-    Parameters
-    ----------
-    steps : sequence of transforms
-        Each maps a uint8 image (height, width, 3) to another. ToTensor and Normalize with the mean and standard
-        deviation of ImageNet follow them.
-
-    Attributes
-    ----------
-    on_image : Compose
-        The steps.
-    on_batch : Compose
-        ToTensor and Normalize. They accept one image or a batch of uint8 images (n, height, width, 3).
+    `on_image` are the steps, which map a uint8 image to another. `on_batch` are ToTensor and Normalize with the mean
+    and standard deviation of ImageNet; they accept one image or a batch of uint8 images (n, height, width, 3).
     """
 
     def __init__(self, steps: Sequence[Any]) -> None:
@@ -56,25 +46,17 @@ def train_augs(size: int = 224, extra: Sequence[str | Callable[[Any], Any]] = ()
     """Return the augmentation of training images: the book's random crop and flip (section 13.2), or other transforms.
 
     The book's augmentation resizes a random crop of 8 to 100 % of the image area, and flips it left to right with
-    probability 1/2. The result maps a uint8 image (height, width, 3) to a normalised float32 array (3, `size`,
-    `size`).
+    probability 1/2. The result maps a uint8 image (height, width, 3) to a normalised float32 array (3, `size`, `size`),
+    with `size` in pixels.
 
     Parameters
     ----------
-    size : int
-        Height and width of the output, in pixels.
     extra : sequence of str or callables
-        Transforms to apply first: keys of `d2ltl.data.augmentation.AUGMENTATIONS` (``'flip'``, ``'zoom'``,
-        ``'shift'``, ``'aspect ratio'``, ``'brightness'``, ``'colour temperature'``), or your own functions from a
-        uint8 image to a uint8 image.
+        Transforms to apply first: keys of `d2ltl.data.augmentation.AUGMENTATIONS` (``'flip'``, ``'zoom'``, ``'shift'``,
+        ``'aspect ratio'``, ``'brightness'``, ``'colour temperature'``), or your own functions from a uint8 image to a
+        uint8 image.
     book : bool
-        Whether to apply the book's crop and flip. If False, the image is resized and cropped like a test image (see
-        `test_augs`).
-
-    Raises
-    ------
-    SettingsError
-        If `size` is less than 1, or `extra` contains an unknown name.
+        Whether to apply the book's crop and flip. If False, the image is resized and cropped like in `test_augs`.
     """
     _check_size(size)
     added = [_augmentation(name) if isinstance(name, str) else name for name in extra]
@@ -92,13 +74,7 @@ def _augmentation(name: str) -> Callable[[Any], Any]:
 def test_augs(size: int = 224) -> Augmentation:
     """Return the book's preparation of test images (section 13.2): resize to 256 × 256, crop the central 224 × 224.
 
-    Both numbers are scaled in proportion for another `size`. The input and the output have the same form as those of
-    `train_augs`.
-
-    Raises
-    ------
-    SettingsError
-        If `size` is less than 1.
+    Both numbers are scaled in proportion for another `size`. The input and the output are as for `train_augs`.
     """
     _check_size(size)
     return Augmentation(_whole(size))
@@ -117,17 +93,10 @@ def _check_size(size: int) -> None:
 
 
 class RandomStretch(Block):
-    """Crop the centre of an image at a random scale and aspect ratio.
+    """Crop the centre of an image, magnified by up to `zoom` and stretched by up to `stretch`, both at least 1.
 
-    A later transform resizes the crop to a square, which magnifies and stretches its content. (Gluon's
-    `RandomResizedCrop` combines both effects with a shift; this class allows each effect alone.)
-
-    Parameters
-    ----------
-    zoom : float
-        Maximal magnification, 1 or more.
-    stretch : float
-        Maximal change of the aspect ratio, in either direction; 1 or more.
+    A later transform resizes the crop to a square. (Gluon's `RandomResizedCrop` combines both effects with a shift;
+    this class allows each effect alone.)
     """
 
     def __init__(self, zoom: float = 1, stretch: float = 1) -> None:
@@ -145,13 +114,7 @@ class RandomStretch(Block):
 
 
 class RandomShift(Block):
-    """Shift an image in a random direction, and fill the gap by repeating its edge.
-
-    Parameters
-    ----------
-    most : float
-        Maximal shift, as a share of the height and of the width.
-    """
+    """Shift an image in a random direction by up to a share `most` of its sides; the gap repeats its edge."""
 
     def __init__(self, most: float) -> None:
         super().__init__()
@@ -168,16 +131,10 @@ class RandomShift(Block):
 
 
 class RandomTemperature(Block):
-    """Simulate illumination by a black body of random colour temperature; the green channel stays the same.
+    """Simulate illumination by a black body of random temperature, in kelvin; the green channel stays the same.
 
-    The reciprocal of the temperature is drawn from a uniform distribution, because equal steps of it look about
-    equally large.
-
-    Parameters
-    ----------
-    lowest, highest : float
-        Range of the colour temperature, in kelvin. Low temperatures are reddish, high ones bluish; 6,500 K leaves the
-        image unchanged.
+    The reciprocal of the temperature is drawn uniformly, because equal steps of it look about equally large. Low
+    temperatures are reddish, high ones bluish; 6,500 K leaves the image unchanged.
     """
 
     def __init__(self, lowest: float, highest: float) -> None:
@@ -194,8 +151,7 @@ class RandomTemperature(Block):
 def light_gains(kelvin: float) -> np.ndarray:
     """Return the factors of red, green and blue pixel values at a colour temperature in kelvin, shape (3,).
 
-    The factors follow from Planck's law, relative to daylight, at one wavelength for each colour and with the gamma
-    of sRGB. The factor of green is 1.
+    They follow from Planck's law, relative to daylight, at one wavelength for each colour and with the gamma of sRGB.
     """
     radiance = np.expm1(PLANCK / (PRIMARIES * DAYLIGHT)) / np.expm1(PLANCK / (PRIMARIES * kelvin))
     return (radiance / radiance[1]) ** (1 / GAMMA)

@@ -29,14 +29,8 @@ def loader(
 ) -> DataLoader:
     """Return a loader of augmented images, float32 (n, 3, height, width), and their labels, shape (n,).
 
-    The images keep their order, or are shuffled, or have the order of a `sampler`. The loader uses no worker processes,
-    so the same seed always gives the same batches. `Augmentation.on_batch` is applied to whole batches, which is faster
-    and gives the same values.
-
-    Raises
-    ------
-    SettingsError
-        If `batch_size` is less than 1.
+    It uses no worker processes, so the same seed always gives the same batches. `Augmentation.on_batch` is applied to
+    whole batches, which is faster and gives the same values.
     """
     if batch_size < 1:
         raise SettingsError(f"batch_size is {batch_size}; a batch has at least 1 image.")
@@ -56,17 +50,8 @@ def _batch(on_batch: Callable[[Any], Any], samples: Sequence[tuple[Any, int]]) -
 def read_pixels(images: PathLike | ImageFolderDataset, size: int) -> np.ndarray:
     """Return the pixels of images resized to `size` × `size`: float32 between 0 and 1, shape (N, size, size, 3).
 
-    Parameters
-    ----------
-    images : path or ImageFolder
-        A data set, or a folder. Of a folder, all images in it and in its subfolders are read, except hidden ones.
-    size : int
-        Height and width that the images are resized to, in pixels.
-
-    Raises
-    ------
-    ImageFolderError
-        If there is no image, or an image cannot be read.
+    `images` is a data set or a folder. Of a folder, all images in it and in its subfolders are read, except hidden
+    ones.
     """
     pictures = (Image.fromarray(image.asnumpy()) for image, _ in unlabelled(images))
     resized = [np.asarray(picture.resize((size, size), Image.Resampling.BILINEAR)) for picture in pictures]

@@ -20,14 +20,9 @@ ENOUGH = 1024  # pixels; larger JPEG files are decoded at 1/2, 1/4 or 1/8 of the
 def read_image(path: PathLike) -> np.ndarray:
     """Return the image in a file as an RGB array: uint8, shape (height, width, 3).
 
-    Pillow decodes the file, because MXNet's OpenCV reads a truncated JPEG without an error. A large JPEG is decoded at
-    a reduced size with both sides at least 1,024 pixels, which is faster. At this size, the smallest crop of the book's
-    augmentation (8 % of the area) still has 224 × 224 pixels.
-
-    Raises
-    ------
-    ImageFolderError
-        If the file is not a complete image.
+    Pillow decodes the file, because MXNet's OpenCV reads a truncated JPEG without an error. A large JPEG is decoded
+    faster at a reduced size with both sides at least 1,024 pixels; the smallest crop of the book's augmentation (8 % of
+    the area) then still has 224 × 224 pixels.
     """
     try:
         with _no_truncated_images(), Image.open(path) as image:

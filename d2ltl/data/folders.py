@@ -26,32 +26,10 @@ CACHE_BYTES = 2**30  # size limit of the decoded images that an ImageFolder keep
 class ImageFolder(ImageFolderDataset):
     """Data set of images with one folder per class; extends Gluon's `ImageFolderDataset`.
 
-    JPEG, PNG, WebP, GIF (first frame), BMP and TIFF images are converted to RGB. EXIF rotation is applied, and
-    transparent images are put on a white background. Hidden files and the files of file managers are ignored; other
-    files that are not images are ignored with a warning. Decoded images are cached up to 1 GiB in all; further images
-    are decoded at every access.
-
-    ``images[i]`` is one image, an MXNet array (height, width, 3) of uint8, and its label.
-
-    Parameters
-    ----------
-    root : path
-        The folder that contains the class folders.
-
-    Attributes
-    ----------
-    root : str
-    synsets : list of str
-        Names of the classes; a class's label is its index.
-    items : list of (str, int)
-        File and label of every image.
-    skipped : list of str
-        The files that `drop_unreadable` left out.
-
-    Raises
-    ------
-    ImageFolderError
-        If `root` is not a folder, has fewer than two class folders, or has a class folder without images.
+    ``images[i]`` is an MXNet array (height, width, 3) of uint8, and its label, an index of the class names `synsets`.
+    `items` are the files and labels; `skipped` are the files that `drop_unreadable` left out. JPEG, PNG, WebP, GIF
+    (first frame), BMP and TIFF images are converted to RGB, with EXIF rotation and a white background. Hidden files are
+    ignored, other files that are not images are ignored with a warning. Decoded images are cached up to 1 GiB in all.
     """
 
     def __init__(self, root: PathLike) -> None:
@@ -77,10 +55,7 @@ class ImageFolder(ImageFolderDataset):
 
     @classmethod
     def of(cls, images: ImageFolderDataset) -> ImageFolder:
-        """Return Gluon's data set as an `ImageFolder` with the same files, labels and classes.
-
-        An `ImageFolder` is returned unchanged.
-        """
+        """Return Gluon's data set as an `ImageFolder` with the same files, labels and classes."""
         if isinstance(images, ImageFolder):
             return images
         folder = object.__new__(cls)
@@ -107,18 +82,7 @@ class ImageFolder(ImageFolderDataset):
         return part
 
     def relabel(self, names: Sequence[str | None]) -> ImageFolder:
-        """Return the images with new classes.
-
-        Parameters
-        ----------
-        names : sequence of str or None
-            Class name of each image; images with None are left out. The new classes are sorted by name.
-
-        Raises
-        ------
-        ImageFolderError
-            If the number of names is not the number of images, or there are fewer than two classes.
-        """
+        """Return the images with new classes, sorted by name, from the class name of each image; None leaves it out."""
         if len(names) != len(self):
             raise ImageFolderError(f"{self.root} has {len(self)} images, but {len(names)} class names are given.")
         synsets = sorted({name for name in names if name is not None})
@@ -130,13 +94,7 @@ class ImageFolder(ImageFolderDataset):
         return part
 
     def only(self, classes: Iterable[str]) -> ImageFolder:
-        """Return the images of some classes; the result has no other classes.
-
-        Raises
-        ------
-        ImageFolderError
-            If a class does not exist, or fewer than two are given.
-        """
+        """Return the images of the given classes, at least two; the result has no other classes."""
         wanted = set(classes)
         if unknown := wanted - set(self.synsets):
             raise ImageFolderError(f"{self.root} has no class {min(unknown)}; it has {', '.join(self.synsets)}.")
@@ -144,13 +102,7 @@ class ImageFolder(ImageFolderDataset):
         return self.relabel([name if name in wanted else None for name in names])
 
     def drop_unreadable(self) -> ImageFolder:
-        """Return the images that can be read. The other images are logged and listed in `skipped`.
-
-        Raises
-        ------
-        ImageFolderError
-            If a class has no readable image.
-        """
+        """Return the images that can be read. The other images are logged and listed in `skipped`."""
         readable, skipped = [], []
         for i, (path, _) in enumerate(tqdm(self.items, desc=f"checking {self.root}", disable=None, leave=False)):
             try:
@@ -166,18 +118,7 @@ class ImageFolder(ImageFolderDataset):
 
 
 class UnlabelledImages(ImageFolder):
-    """Data set of all images in a folder and its subfolders, without classes. Every label is 0.
-
-    Parameters
-    ----------
-    root : path
-        The folder. Hidden files and folders are ignored.
-
-    Raises
-    ------
-    ImageFolderError
-        If `root` is not a folder, or contains no image.
-    """
+    """Data set of all images in a folder and its subfolders, except hidden ones, without classes. Every label is 0."""
 
     def _list_images(self, root: str) -> None:
         if not Path(root).is_dir():
@@ -200,13 +141,7 @@ def check_every_class(images: ImageFolder, purpose: str) -> None:
 
 
 def class_folders(root: PathLike) -> list[Path]:
-    """Return the visible folders in `root`, sorted by name.
-
-    Raises
-    ------
-    ImageFolderError
-        If `root` is not a folder.
-    """
+    """Return the visible folders in `root`, sorted by name; raise ImageFolderError if it is not a folder."""
     if not Path(root).is_dir():
         raise ImageFolderError(f"{root} is not a folder. It should hold one folder of images for each class.")
     return [path for path in visible(Path(root)) if path.is_dir()]

@@ -21,13 +21,6 @@ def read_labels(images: ImageFolder, column: str) -> np.ndarray:
     The file is in the folder that contains the class folders, or in its parent folder, as in `hotdog-mini`. The column
     ``file`` contains the path of each image relative to the folder of `labels.csv`, with slashes.
 
-    Parameters
-    ----------
-    images : ImageFolder
-        One part of the pair that `load_images` returns.
-    column : str
-        Name of the column.
-
     Raises
     ------
     ImageFolderError
@@ -57,19 +50,7 @@ def read_labels(images: ImageFolder, column: str) -> np.ndarray:
 def relabel_by(data: Data, column: str) -> Pair:
     """Return the training and the test images with the values of a `labels.csv` column as their classes.
 
-    Images with an empty cell are left out.
-
-    Parameters
-    ----------
-    data : str, path or pair
-        See the `data` of `train_fine_tuning`.
-    column : str
-        Name of the column, as in `read_labels`.
-
-    Returns
-    -------
-    pair of ImageFolder
-        Training and test images.
+    Images with an empty cell are left out. See `train_fine_tuning` for `data`, and `read_labels` for the file.
 
     Raises
     ------

@@ -43,14 +43,12 @@ def load_images(root: PathLike, *, seed: int = 0, skip_unreadable: bool = False)
     Returns
     -------
     pair of ImageFolder
-        Training and test images.
+        Data sets with `synsets` (class names), `items` (files and labels) and `labels` (int64, shape (N,)).
 
     Raises
     ------
-    DataHubError
-        If an archive cannot be downloaded or unpacked.
-    ImageFolderError
-        If the folder has neither layout, or the classes of the two parts differ.
+    DataHubError, ImageFolderError
+        If an archive cannot be used, the folder has neither layout, or the classes of the two parts differ.
     """
     folder = find_data(root)
     if parts := _parts(folder):
@@ -64,13 +62,7 @@ def load_images(root: PathLike, *, seed: int = 0, skip_unreadable: bool = False)
 
 
 def _parts(root: PathLike) -> tuple[Path, Path] | None:
-    """Return the folders of the training and the test images, or None if the folder is not split.
-
-    Raises
-    ------
-    ImageFolderError
-        If only one of the two folders exists.
-    """
+    """Return the folders of the training and the test images, or None if the folder is not split."""
     # A class may be named train (bus, car, …). Such a folder directly contains images.
     names = {folder.name.lower(): folder for folder in class_folders(root) if not holds_images(folder)}
     test = names.get("test", names.get("val"))
@@ -83,15 +75,9 @@ def _parts(root: PathLike) -> tuple[Path, Path] | None:
 
 
 def as_pair(data: Data, name: str = "The data set") -> Pair:
-    """Return the training and the test images of `data`.
+    """Return the training and the test images of `data`: the argument of `load_images`, or the pair that it returns.
 
-    `data` is the argument of `load_images` or the pair that it returns. The parts of the pair may be Gluon's
-    `ImageFolderDataset`.
-
-    Raises
-    ------
-    ImageFolderError
-        If `data` is neither, a part is empty, or the classes of the parts differ. The message begins with `name`.
+    The parts of the pair may be Gluon's `ImageFolderDataset`. The message of an ImageFolderError begins with `name`.
     """
     if isinstance(data, (str, os.PathLike)):
         return load_images(data)
@@ -130,13 +116,7 @@ def as_images(data: Images) -> ImageFolder:
 
 
 def unlabelled(images: PathLike | ImageFolderDataset) -> ImageFolderDataset:
-    """Return a folder as `UnlabelledImages`, and a data set unchanged.
-
-    Raises
-    ------
-    ImageFolderError
-        If there is no image.
-    """
+    """Return a folder as `UnlabelledImages`, and a data set unchanged; raise ImageFolderError if there is no image."""
     images = UnlabelledImages(find_data(images)) if isinstance(images, (str, os.PathLike)) else images
     if not len(images):
         raise ImageFolderError("The data set has no image.")

@@ -1,8 +1,7 @@
-"""Random subsets of images, stratified by class.
+"""Random subsets of images, stratified by class; the images of a subset keep the order of the folder.
 
-All functions draw in the same way: the seed determines a random order of the images of each class, and the subset is
-the first images of each order. With the same seed, smaller subsets are therefore contained in larger ones. The images
-of a subset keep the order of the folder.
+The seed determines a random order of the images of each class, and the subset is the first images of each order. With
+the same seed, smaller subsets are therefore contained in larger ones.
 """
 
 from __future__ import annotations
@@ -14,25 +13,10 @@ from d2ltl.errors import ImageFolderError, SettingsError
 
 
 def take(images: ImageFolder, per_class: int, seed: int = 0) -> ImageFolder:
-    """Return a random subset with the same number of images of each class.
+    """Return a random subset with `per_class` images of each class.
 
-    With the same seed the subsets are nested: 20 images per class are among the 40 images per class.
-
-    Parameters
-    ----------
-    images : ImageFolder
-        One part of the pair that `load_images` returns.
-    per_class : int
-        Number of images of each class.
-    seed : int
-        Seed of the random draw.
-
-    Raises
-    ------
-    SettingsError
-        If `per_class` is less than 1.
-    ImageFolderError
-        If a class has fewer than `per_class` images.
+    With the same seed the subsets are nested: 20 images per class are among the 40 images per class. `ImageFolderError`
+    is raised if a class has fewer than `per_class` images.
     """
     if per_class < 1:
         raise SettingsError(f"per_class is {per_class}; take at least 1 image of each class.")
@@ -40,24 +24,10 @@ def take(images: ImageFolder, per_class: int, seed: int = 0) -> ImageFolder:
 
 
 def sample(images: ImageFolder, number: int, seed: int = 0, *, at_least: int = 1) -> ImageFolder:
-    """Return a random subset of the images, stratified by class.
+    """Return a random subset of `number` images, stratified by class, or all images if there are not more.
 
-    Parameters
-    ----------
-    images : ImageFolder
-        One part of the pair that `load_images` returns.
-    number : int
-        Size of the subset. If it is not less than the number of images, all images are returned.
-    seed : int
-        Seed of the random draw.
-    at_least : int
-        Minimal number of images of each class, or all images of a smaller class. It may raise the number for a rare
-        class above its share, and the size above `number`.
-
-    Raises
-    ------
-    SettingsError
-        If `number` is less than 1.
+    Of each class, it contains `at_least` images, or all if the class is smaller; this may raise the size above
+    `number`.
     """
     if number < 1:
         raise SettingsError(f"number is {number}; sample at least 1 image.")
@@ -70,26 +40,9 @@ def sample(images: ImageFolder, number: int, seed: int = 0, *, at_least: int = 1
 
 
 def split(images: ImageFolder, share: float, seed: int = 0) -> tuple[ImageFolder, ImageFolder]:
-    """Split images at random into two parts, stratified by class. Each part has at least 1 image of every class.
+    """Split images at random into two parts, stratified by class; `share`, between 0 and 1, is that of the second part.
 
-    Parameters
-    ----------
-    images : ImageFolder
-    share : float
-        Share of the images in the second part, between 0 and 1.
-    seed : int
-        Seed of the random split.
-
-    Returns
-    -------
-    first, second : ImageFolder
-
-    Raises
-    ------
-    SettingsError
-        If `share` is not between 0 and 1.
-    ImageFolderError
-        If a class has fewer than 2 images.
+    Each part has at least 1 image of every class, so every class must have at least 2 images.
     """
     if not 0 < share < 1:
         raise SettingsError(f"share is {share}; it must be between 0 and 1.")
@@ -105,27 +58,15 @@ def split(images: ImageFolder, share: float, seed: int = 0) -> tuple[ImageFolder
 
 
 def imbalanced(images: ImageFolder, ratio: float, rare: str, seed: int = 0) -> ImageFolder:
-    """Return an imbalanced subset: a random part of one class, and all images of the other classes.
+    """Return an imbalanced subset: a random part of the class `rare`, and all images of the other classes.
 
-    With the same seed the subsets are nested: the images at ratio 20 are among the images at ratio 5.
-
-    Parameters
-    ----------
-    images : ImageFolder
-        One part of the pair that `load_images` returns.
-    ratio : float
-        Number of images of the most frequent other class for each image of the rare class, 1 or more.
-    rare : str
-        Name of the class to make rare.
-    seed : int
-        Seed of the random draw.
+    `ratio` is the number of images of the most frequent other class for each image of the rare class, 1 or more. With
+    the same seed the subsets are nested: the images at ratio 20 are among the images at ratio 5.
 
     Raises
     ------
-    SettingsError
-        If `ratio` is less than 1 or leaves no image of the rare class, or the class does not exist.
-    ImageFolderError
-        If the class has too few images for the ratio.
+    ImageFolderError, SettingsError
+        If the class does not exist, has too few images for the ratio, or would have no image.
     """
     if rare not in images.synsets:
         raise SettingsError(f"There is no class {rare!r}; choose from {', '.join(images.synsets)}.")

@@ -34,12 +34,7 @@ def imagenet_net() -> HybridBlock:
     """Return an ImageNet model whose weights are on this machine; the log says which.
 
     The model is the book's resnet18_v2 if its weights have been downloaded, otherwise the SqueezeNet of the extra
-    ``imagenet-offline``.
-
-    Raises
-    ------
-    WeightsError
-        If this machine has neither.
+    ``imagenet-offline``. `WeightsError` is raised if this machine has neither.
     """
     name = "resnet18_v2" if sources.store_file("resnet18_v2").exists() else "squeezenet1.1"
     try:
@@ -55,21 +50,11 @@ def imagenet_net() -> HybridBlock:
 
 @dataclass(frozen=True)
 class ClassRow:
-    """One class of a source model: its output weights, and its probabilities for images.
+    """One class of a source model: index in the output layer, name, output weights, and scores for images.
 
-    Attributes
-    ----------
-    index : int
-        Index of the class in the output layer.
-    name : str
-        Name of the class.
-    weights : ndarray of float32, shape (1, channels)
-        Output weights of the class.
-    scores : ndarray of float32, shape (N,)
-        Probability of the class for each image.
-    auc : float
-        Area under the ROC curve of the scores for the positive images: the probability that a random positive image has
-        a higher score than a random other image. 1 is perfect, 0.5 is chance.
+    `weights` is a float32 array of shape (1, channels). `scores` are the probabilities of the class for the images,
+    float32 of shape (N,). `auc` is the area under the ROC curve of the scores: the probability that a random positive
+    image has a higher score than a random other image. 1 is perfect, 0.5 is chance.
     """
 
     index: int
@@ -101,23 +86,12 @@ def class_rows(
     ----------
     source : HybridBlock
         Source model from `source_net`.
-    images : str, path, pair or ImageFolder
-        Images, as in `predict`.
+    images, **options
+        Images, ``size`` and ``batch_size``, as in `predict`.
     rows : sequence of int
         Indices of the classes in the output layer.
     positive : str
         Class of the images that count as positive in the AUC.
-    **options
-        ``size``, ``batch_size``: see `predict`.
-
-    Returns
-    -------
-    list of ClassRow
-
-    Raises
-    ------
-    SettingsError
-        If the images have no class `positive`, or the model has no such row.
     """
     images = as_images(images)
     is_positive = images.labels == label_of(positive, images)
@@ -130,13 +104,7 @@ def class_rows(
 
 
 def label_of(name: str, images: ImageFolder) -> int:
-    """Return the label of a class of images.
-
-    Raises
-    ------
-    SettingsError
-        If the class does not exist.
-    """
+    """Return the label of a class of images; raise SettingsError if the class does not exist."""
     if name not in images.synsets:
         raise SettingsError(f"{images.root} has no class {name!r}, only {', '.join(images.synsets)}.")
     return images.synsets.index(name)
@@ -156,21 +124,12 @@ def start_from_row(
     ----------
     net : HybridBlock
         Network from ``finetune_net(2, source)``. Its output layer is dense, or a convolution (SqueezeNet).
-    source : HybridBlock
-        Source model.
     row : int
         Index of the class in the output layer of the source model.
-    images : ImageFolder
-        Training images. Their labels are not used.
+    images, **options
+        Training images, whose labels are not used; ``size`` and ``batch_size``, as in `predict`.
     positive : str
         Class of the images that gets the row.
-    **options
-        ``size``, ``batch_size``: see `predict`.
-
-    Raises
-    ------
-    SettingsError
-        If the row or the class does not exist, or the images do not have two classes.
     """
     if len(images.synsets) != 2:
         raise SettingsError(f"{images.root} has {len(images.synsets)} classes; a row starts one of two.")
@@ -209,30 +168,17 @@ def first_epoch(
     """Fine-tune for one epoch from a random output layer, and from an output layer initialised with a class's row.
 
     The random (Xavier-initialised) layer learns at ten times the learning rate, as in the book. The layer with the row
-    learns at the learning rate of the features, because the row is already trained.
+    learns at the learning rate of the features, because the row is already trained. The attribute `way` of the trials
+    is ``'xavier'`` or ``'row 934'`` (the number of the row), `before` is the test accuracy before the training.
 
     Parameters
     ----------
     learning_rate : float
         Learning rate of the features.
-    source : HybridBlock
-        Source model from `source_net`.
-    data : str, path or pair
-        Training and test images of two classes; see `train_fine_tuning`.
-    row : int
-        Index of the class in the output layer of the source model.
-    positive : str
-        Class of the images that gets the row.
-    seeds : sequence of int
-        Seeds of the runs.
-    size, batch_size
-        See `train_fine_tuning`.
-
-    Returns
-    -------
-    list of Trial
-        The attribute `way` is ``'xavier'`` or ``'row 934'`` (with the number of the row). The attribute `before` is the
-        test accuracy before the training.
+    row, positive
+        See `start_from_row`.
+    source, data, seeds, size, batch_size
+        See `lr_sweep`. The images have two classes.
     """
     pair, trials = as_pair(data), []
     shown = {"size": size, "batch_size": batch_size}

@@ -23,17 +23,10 @@ def _new_figure(title: str, width: float) -> Figure:
 
 
 def plot_rates(trials: Sequence[Trial], label: str = "test accuracy", title: str = "") -> Figure:
-    """Return a figure of accuracy by learning rate, with a logarithmic axis.
+    """Return a figure of accuracy by learning rate, with a logarithmic axis and one colour for each `way`.
 
-    Parameters
-    ----------
-    trials : sequence of Trial
-        The runs. Each `way` has its own colour. A dot shows each run, a line the mean over the seeds. A cross at the
-        bottom shows a run that diverged; its learning rate has no mean.
-    label : str
-        Label of the y axis.
-    title : str
-        Title of the figure.
+    A dot shows each run, a line the mean over the seeds. A cross at the bottom shows a run that diverged; its learning
+    rate has no mean. `label` is the label of the y axis.
     """
     figure = _new_figure(title, 7)
     _draw_rates(figure.subplots(), trials, lambda trial: trial.accuracy, label)
@@ -66,12 +59,7 @@ def _by_way(trials: Sequence[Trial]) -> dict[str, list[Trial]]:
 def plot_tuning(grid: Sequence[Trial], trials: Sequence[Trial], title: str = "") -> Figure:
     """Return a figure of `tune`: validation accuracy by learning rate, and test accuracy with the best settings.
 
-    Parameters
-    ----------
-    grid, trials : sequence of Trial
-        The attributes `grid` and `trials` of the `Tuning` objects of all strategies, concatenated.
-    title : str
-        Title of the figure.
+    `grid` and `trials` are those of the `Tuning` objects of all strategies, concatenated.
     """
     figure = _new_figure(title, 9)
     left, right = figure.subplots(1, 2, width_ratios=[2, 1])
@@ -93,15 +81,7 @@ def _best_epoch(trial: Trial) -> float:
 
 
 def plot_time(trials: Sequence[Trial], title: str = "") -> Figure:
-    """Return a figure of test accuracy by training time, with a logarithmic axis; small dots: runs, large dots: means.
-
-    Parameters
-    ----------
-    trials : sequence of Trial
-        The runs. Each `way` has its own colour.
-    title : str
-        Title of the figure.
-    """
+    """Return a figure of test accuracy by training time (logarithmic). Small dots are runs, large dots are means."""
     figure = _new_figure(title, 7)
     ax = figure.subplots()
     for i, (way, of_way) in enumerate(_by_way(trials).items()):
@@ -117,14 +97,7 @@ def plot_time(trials: Sequence[Trial], title: str = "") -> Figure:
 def plot_modes(features: Mapping[str, tuple[np.ndarray, np.ndarray]], title: str = "") -> Figure:
     """Return a scatter plot of features in training mode against features in evaluation mode, one panel for each key.
 
-    Points on the diagonal are equal in both modes.
-
-    Parameters
-    ----------
-    features : mapping from str to a pair of ndarray, shape (N, channels)
-        Results of `features_by_mode`.
-    title : str
-        Title of the figure.
+    `features` contains results of `features_by_mode`. Points on the diagonal are equal in both modes.
     """
     figure = _new_figure(title, 3.4 * len(features))
     axes = figure.subplots(1, len(features), squeeze=False, sharex=True, sharey=True)[0]
@@ -138,19 +111,7 @@ def plot_modes(features: Mapping[str, tuple[np.ndarray, np.ndarray]], title: str
 
 
 def plot_rows(rows: Sequence[ClassRow], images: ImageFolder, title: str = "", number: int = 6) -> Figure:
-    """Return a figure of the images with the highest scores for each row, titled with true class and score.
-
-    Parameters
-    ----------
-    rows : sequence of ClassRow
-        Result of `class_rows`.
-    images : ImageFolder
-        The images that the scores belong to.
-    title : str
-        Title of the figure.
-    number : int
-        Number of images for each row.
-    """
+    """Return a figure of the `number` images with the highest scores for each row, titled with true class and score."""
     groups = {}
     for row in rows:
         best = [(images[i], row.scores[i]) for i in row.highest(number)]
@@ -163,15 +124,7 @@ def plot_rows(rows: Sequence[ClassRow], images: ImageFolder, title: str = "", nu
 
 
 def plot_first_epoch(trials: Sequence[Trial], title: str = "") -> Figure:
-    """Return a figure of test accuracy before and after one epoch; thin lines show the seeds, bold lines the means.
-
-    Parameters
-    ----------
-    trials : sequence of Trial
-        Result of `first_epoch`.
-    title : str
-        Title of the figure.
-    """
+    """Return a figure of test accuracy before and after one epoch; thin lines show the seeds, bold lines the means."""
     figure = _new_figure(title, 5)
     ax = figure.subplots()
     for i, (way, of_way) in enumerate(_by_way(trials).items()):

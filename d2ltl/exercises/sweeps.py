@@ -1,7 +1,6 @@
 """Exercises 1 to 3 of section 13.2: learning rates, tuning, frozen features.
 
-Every run reseeds the random generators, starts from the weights of the source model, and does not change the source
-model.
+Every run reseeds the random generators and starts from the weights of the source model, which it does not change.
 """
 
 from __future__ import annotations
@@ -30,28 +29,16 @@ VALIDATION_SHARE = 0.25  # share of the training images for validation
 def lr_sweep(
     rates: Sequence[float], *, seeds: Sequence[int] = (0,), way: str = "finetune", **options: Any
 ) -> list[Trial]:
-    """Train with each learning rate and each seed (exercise 1 of section 13.2).
+    """Train with each learning rate and each seed (exercise 1 of section 13.2), and return the runs in this order.
 
     Parameters
     ----------
-    rates : sequence of float
-        Learning rates.
-    seeds : sequence of int
-        Seeds, 0 or more.
+    rates, seeds : sequence of float, sequence of int
+        Learning rates, and seeds of 0 or more; no duplicates.
     way : str
         Name of a strategy; see `find_strategy`.
     **options
         ``source``, ``data``, ``epochs``, ``size``, ``batch_size``: see `run_trial`.
-
-    Returns
-    -------
-    list of Trial
-        The runs, by learning rate, then by seed.
-
-    Raises
-    ------
-    SettingsError
-        If a sequence is empty or contains duplicates, or a seed is negative.
     """
     check_some(rates=rates)
     check_seeds(seeds)
@@ -66,18 +53,10 @@ def mean_accuracy(trials: Sequence[Trial]) -> dict[float | None, float]:
 
 @dataclass(frozen=True)
 class Tuning:
-    """The result of `tune` for one strategy.
+    """The result of `tune` for one strategy: the settings with the highest mean validation accuracy, and the runs.
 
-    Attributes
-    ----------
-    grid : list of Trial
-        Runs with every learning rate. Their test accuracy is the accuracy on the validation images.
-    learning_rate : float
-        Learning rate with the highest mean validation accuracy.
-    epochs : int
-        Number of epochs with the highest mean validation accuracy.
-    trials : list of Trial
-        Runs with the best settings, trained on all training images and tested on the test images.
+    `grid` contains runs with every learning rate; their test accuracy is the accuracy on the validation images.
+    `trials` are runs with the best settings, trained on all training images and tested on the test images.
     """
 
     grid: list[Trial]
@@ -97,26 +76,17 @@ def tune(
     """Choose the learning rate and the number of epochs of each strategy (exercise 2 of section 13.2).
 
     The accuracy on a validation set, a quarter of the training images, decides. (A choice by the test accuracy would
-    overestimate the accuracy of the best run.) The networks are then trained again on all training images with the
-    best settings.
+    overestimate the accuracy of the best run.) The networks are then trained again on all training images with the best
+    settings.
 
     Parameters
     ----------
     rates : mapping from str to a sequence of float
         Learning rates to try for each strategy.
-    data : str, path or pair
-        Training and test images; see `train_fine_tuning`.
     epochs : int
         Maximal number of epochs. Smaller numbers are evaluated during the same runs.
-    seeds : sequence of int
-        Seeds, 0 or more.
-    **options
-        ``source``, ``size``, ``batch_size``: see `run_trial`.
-
-    Returns
-    -------
-    dict from str to Tuning
-        The result for each strategy.
+    data, seeds, **options
+        See `lr_sweep`.
 
     Raises
     ------
@@ -138,12 +108,7 @@ def tune(
 def best_settings(grid: Sequence[Trial]) -> tuple[float, int]:
     """Return the learning rate and the number of epochs with the highest mean accuracy over the seeds.
 
-    Learning rates with a diverged run are excluded.
-
-    Raises
-    ------
-    DivergenceError
-        If every learning rate has a diverged run.
+    Learning rates with a diverged run are excluded; `DivergenceError` is raised if none is left.
     """
     curves: dict[float, np.ndarray] = {}
     for rate in dict.fromkeys(trial.learning_rate for trial in grid):
@@ -165,21 +130,8 @@ def frozen_features(
 ) -> list[Trial]:
     """Train with frozen features, and with fine-tuning for comparison (exercise 3 of section 13.2).
 
-    Parameters
-    ----------
-    learning_rate : float
-        Learning rate of all strategies with gradient descent.
-    seeds : sequence of int
-        Seeds, 0 or more.
-    ways : sequence of str
-        Names of strategies; see `find_strategy`.
-    **options
-        ``source``, ``data``, ``epochs``, ``size``, ``batch_size``: see `run_trial`.
-
-    Returns
-    -------
-    list of Trial
-        The runs, by strategy, then by seed.
+    Return the runs by strategy (`ways`; see `find_strategy`), then by seed. All strategies with gradient descent use
+    the same learning rate. See `lr_sweep` for the other arguments.
     """
     check_some(ways=ways)
     check_seeds(seeds)
@@ -187,23 +139,10 @@ def frozen_features(
 
 
 def features_by_mode(net: HybridBlock, images: ImageFolder, **options: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Return the features of images in evaluation mode and in training mode.
+    """Return the features of images in evaluation mode and in training mode, both float32 of shape (N, channels).
 
     They differ if a layer of `net.features` behaves differently in training. An example is batch normalisation, which
-    uses the statistics of the batch in training mode.
-
-    Parameters
-    ----------
-    net : HybridBlock
-        Network with `features`.
-    images : ImageFolder
-        Images of which to compute the features.
-    **options
-        ``size``, ``batch_size``: see `predict`.
-
-    Returns
-    -------
-    evaluation, training : ndarray of float32, shape (N, channels)
+    uses the statistics of the batch in training mode. See `predict` for the options ``size`` and ``batch_size``.
     """
     evaluation = extract_codes(net, images, **options)
     with autograd.train_mode():

@@ -22,17 +22,9 @@ logger = logging.getLogger(__name__)
 class Trial:
     """The record of one training run of an exercise.
 
-    Attributes
-    ----------
-    way : str
-        Name of the strategy, or of the initialisation in `first_epoch`.
-    learning_rate : float or None
-        Learning rate; None for strategies without gradient descent.
-    seed : int
-    history : History or None
-        Losses and accuracies by epoch; None if the run diverged.
-    before : float or None
-        Test accuracy before the training; None if it was not measured.
+    `way` is the name of the strategy, or of the initialisation in `first_epoch`. `learning_rate` is None for strategies
+    without gradient descent. `history` is None if the run diverged. `before` is the test accuracy before the training;
+    None if it was not measured.
     """
 
     way: str
@@ -83,21 +75,10 @@ def run_trial(
         codes (`train_on_codes`), and use neither `learning_rate` nor `epochs`.
     learning_rate : float or None
         Learning rate of the strategy, for pretrained and for untrained networks.
-    seed : int
-        Seed of the run.
     source : HybridBlock
         Source model from `source_net`. It is not changed.
-    data, epochs, size, batch_size
-        See `data`, `num_epochs`, `size` and `batch_size` of `train_fine_tuning`.
-
-    Returns
-    -------
-    Trial
-
-    Raises
-    ------
-    SettingsError
-        If the strategy does not exist, or a number cannot be used.
+    data, epochs, seed, size, batch_size
+        See `train_fine_tuning`, where `epochs` is called `num_epochs`.
     """
     rate = learning_rate if find_strategy(way).rate else None
     rates = Rates() if rate is None else Rates(rate, rate)

@@ -38,15 +38,11 @@ def cluster_with_help(
     target, auxiliary : path or ImageFolder
         Folders of images, or data sets. Subfolders and labels are ignored. If `auxiliary` is None, the target images
         are co-clustered alone.
-    clusters : int
-        Number of clusters of the target images.
+    clusters, auxiliary_clusters, feature_clusters : int
+        Numbers of clusters of the target images, of the auxiliary images and of the features.
     describe : callable
-        Function from images to nonnegative features, shape (N, features). Examples are CNN codes
-        (``lambda images: extract_codes(net, images, size=64)``) and the result of `learn_features`.
-    auxiliary_clusters : int
-        Number of clusters of the auxiliary images.
-    feature_clusters : int
-        Number of clusters of the features.
+        Function from images to nonnegative features, shape (N, features). Examples are CNN codes (``lambda images:
+        extract_codes(net, images, size=64)``) and the result of `learn_features`.
     weight : float
         Weight of the auxiliary images in the objective, above 0. The target images have weight 1.
     seed : int
@@ -56,13 +52,6 @@ def cluster_with_help(
     -------
     ndarray of int64, shape (N,)
         Cluster of each target image, from 0 to `clusters` − 1. `agreement` compares the clusters with true classes.
-
-    Raises
-    ------
-    ImageFolderError
-        If there is no image, or an image cannot be read.
-    SettingsError
-        If there are fewer images or features than clusters, a feature is negative, or a number cannot be used.
     """
     if not (weight > 0 and math.isfinite(weight)):
         raise SettingsError(f"weight is {weight}; it must be above 0 and finite.")
@@ -73,19 +62,10 @@ def cluster_with_help(
 
 
 def agreement(clusters: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
-    """Return the normalised mutual information and the adjusted Rand index of clusters and true classes.
+    """Return the normalised mutual information and the adjusted Rand index of clusters and true classes, both (N,).
 
     Both are 1 if the clusters are the classes. For random clusters, the expected adjusted Rand index is 0, and the
     normalised mutual information is slightly above 0.
-
-    Parameters
-    ----------
-    clusters, labels : ndarray of int, shape (N,)
-        Cluster and true class of each image.
-
-    Returns
-    -------
-    normalised_mutual_information, adjusted_rand_index : float
     """
     return float(normalized_mutual_info_score(labels, clusters)), float(adjusted_rand_score(labels, clusters))
 
@@ -95,30 +75,11 @@ def co_cluster(
 ) -> list[np.ndarray]:
     """Co-cluster the rows and the columns of several tables, and return the clusters of the rows of each table.
 
-    The rows of the tables are images; the columns are the same features in all tables, and share one clustering. A
-    normalised table is the joint distribution p(x, z) of images x and features z. The algorithm minimises the loss of
-    mutual information I(X; Z) − I(X̃; Z̃) caused by clustering, summed over the tables with their weights. It
-    alternately assigns rows and columns to the cluster of least Kullback-Leibler divergence; every step lowers the
-    loss. It starts from K-means clusters, and returns the best of several restarts. (Algorithm 1 of Dai et al. 2008,
-    which extends the co-clustering of Dhillon, Mallela and Modha 2003.)
-
-    Parameters
-    ----------
-    tables : list of ndarray, shapes (N, features), (M, features), …
-        Nonnegative features of the images.
-    numbers : list of int
-        Number of row clusters of each table.
-    feature_clusters : int
-        Number of column clusters.
-    weights : list of float
-        Weights of the tables in the objective, above 0.
-    seed : int
-        Seed of the K-means clusters.
-
-    Raises
-    ------
-    SettingsError
-        If a feature is negative, or there are fewer rows or columns than clusters.
+    The rows are images; the columns are the same features in all tables, and share one clustering. A normalised table
+    is a joint distribution p(x, z). The algorithm minimises the loss of mutual information I(X; Z) − I(X̃; Z̃), summed
+    over the tables with their weights: rows and columns alternately go to the cluster of least Kullback-Leibler
+    divergence. Of several restarts from K-means clusters, the best is returned. (Algorithm 1 of Dai et al. 2008, which
+    extends Dhillon, Mallela and Modha 2003.)
     """
     joints = [weight * _joint(table) for table, weight in zip(tables, weights)]
     _check(joints, numbers, feature_clusters)

@@ -51,37 +51,22 @@ def train_dann(
     The network learns to classify labelled images of a source domain. In addition, a domain classifier learns to
     distinguish the features of source and target images. Its gradient is reversed before it reaches the features, so
     they become useful for the classes and useless for distinguishing the domains (Ganin et al. 2016,
-    *Domain-adversarial training of neural networks*).
+    *Domain-adversarial training of neural networks*). In the history, the loss and the training accuracy are measured
+    on the source, the test accuracy and the test loss on the target.
 
     Parameters
     ----------
     net : HybridBlock
         Network from `finetune_net`, with one output per class. It is trained in place.
-    learning_rate, num_epochs, size, train_augs, test_augs, seed, devices, checkpoint
-        See `train_fine_tuning`.
     batch_size : int
         Number of images per step, at least 2. Half of them are source images, half target images.
     source, target : str, path or pair of ImageFolder
         See the `data` of `train_fine_tuning`. The training images of the source are used with their labels, those of
         the target without. The test images of the target are only used for evaluation; they have the classes of the
-        source. A folder without class folders can be the first part of the target:
-        ``(d2ltl.UnlabelledImages("photos"), test)``.
-    **options
-        ``callbacks``, ``evaluate_every``, ``verbose``: see `train_fine_tuning`.
-
-    Returns
-    -------
-    History
-        The loss and the training accuracy are measured on the source, the test accuracy and test loss on the target.
-
-    Raises
-    ------
-    ImageFolderError, NetworkError, DeviceError, SettingsError
-        If the images, the network, a device or a number cannot be used.
-    CheckpointError
-        If the checkpoint is damaged, was written with other settings, or contains more than `num_epochs` epochs.
-    DivergenceError
-        If a loss becomes infinite or NaN.
+        source. A folder without class folders can be the first part of the target: ``(d2ltl.UnlabelledImages("photos"),
+        test)``.
+    learning_rate, num_epochs, size, train_augs, test_augs, seed, devices, checkpoint, **options
+        See `train_fine_tuning`, also for the errors. The options are ``callbacks``, ``evaluate_every`` and ``verbose``.
     """
     labelled, _ = as_pair(source, "The source")
     unlabelled, test = as_pair(target, "The target")
@@ -148,10 +133,7 @@ def _adversarial_step(
     cross_entropy = gluon.loss.SoftmaxCrossEntropyLoss()
 
     def losses_of(X: Any, of_target: Any, y: Any, reversal: float) -> tuple[Any, Any, Any]:
-        """Return the class loss, the domain loss and the source outputs on one device.
-
-        Both losses are divided by the batch size, so their sums over the devices are means over the batch.
-        """
+        """Return the class loss, the domain loss (both divided by the batch size) and the outputs on one device."""
         domains = to_mx(np.repeat([0, 1], len(y)).astype(np.float32)).as_in_context(y.ctx)
         features = outputs_of(both.net.features, concatenate([X, of_target]))
         outputs = outputs_of(both.net.output, features[: len(y)])
@@ -187,10 +169,7 @@ def reverse_gradient(x: Any, strength: float) -> Any:
 
 
 def reversal_strength(progress: float) -> float:
-    """Return the strength of the gradient reversal, the paper's lambda.
-
-    It rises from 0 at the beginning of the training (`progress` 0) to nearly 1 at the end (`progress` 1).
-    """
+    """Return the gradient reversal's strength, the paper's lambda: 0 at `progress` 0, nearly 1 at `progress` 1."""
     return 2 / (1 + math.exp(-10 * progress)) - 1
 
 

@@ -33,7 +33,7 @@ def distill(
 
     The loss is the weighted sum of the cross-entropy with the labels and the Kullback-Leibler divergence from the
     teacher's probabilities, for the same augmented images (Hinton, Vinyals and Dean 2015, *Distilling the Knowledge in
-    a Neural Network*).
+    a Neural Network*). The test loss in the history is the cross-entropy alone.
 
     Parameters
     ----------
@@ -41,28 +41,12 @@ def distill(
         Network to train, usually small and untrained, such as ``scratch_net(classes, "mobilenet0.25")``.
     teacher : HybridBlock
         Network trained on the same classes. It is not changed.
-    learning_rate, batch_size, num_epochs, data, size
-        See `train_fine_tuning`.
     temperature : float
         Temperature of the softmax, above 0. Higher temperatures give more even probabilities.
     alpha : float
         Weight of the teacher's term in the loss, from 0 (no teacher) to 1 (no labels).
-    **options
-        Further arguments of `train_fine_tuning`, except `loss`.
-
-    Returns
-    -------
-    History
-        The training loss is the distillation loss, the test loss the cross-entropy.
-
-    Raises
-    ------
-    NetworkError
-        If the student or the teacher cannot run images of that size, or does not have one output per class.
-    SettingsError
-        If a number cannot be used.
-    ImageFolderError, DeviceError, CheckpointError, DivergenceError
-        See `train_fine_tuning`.
+    learning_rate, batch_size, num_epochs, data, size, **options
+        Arguments of `train_fine_tuning`, except `loss`. That function also lists the errors.
     """
     if not (temperature > 0 and math.isfinite(temperature)):
         raise SettingsError(f"temperature is {temperature}; it must be above 0 and finite.")
@@ -85,25 +69,10 @@ def distill(
 
 
 def distillation_loss(outputs: Any, taught: Any, labels: Any, temperature: float, alpha: float) -> Any:
-    """Return the distillation loss: `alpha` T² KL(teacher ‖ student) + (1 − `alpha`) cross-entropy, with temperature T.
+    """Return the losses (n,): `alpha` T² KL(teacher ‖ student) + (1 − `alpha`) cross-entropy, with temperature T.
 
-    In the divergence, the outputs are divided by T before the softmax. A higher T gives more weight to the classes that
-    the teacher considers less probable. The factor T² compensates for the gradients, which shrink by 1/T² (section 2 of
-    Hinton et al. 2015).
-
-    Parameters
-    ----------
-    outputs, taught : MXNet array of float32, shape (n, classes)
-        Outputs (logits) of the student and of the teacher.
-    labels : MXNet array, shape (n,)
-        Labels of the images.
-    temperature, alpha : float
-        See `distill`.
-
-    Returns
-    -------
-    MXNet array of float32, shape (n,)
-        Loss of each image.
+    In the divergence, the outputs (logits, shape (n, classes)) are divided by T before the softmax. The factor T²
+    compensates for the gradients, which shrink by 1/T² (section 2 of Hinton et al. 2015).
     """
     softmax, log_softmax = operators().softmax, operators().log_softmax
     taught, learned = taught / temperature, outputs / temperature

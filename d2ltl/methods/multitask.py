@@ -29,15 +29,11 @@ from d2ltl.training.loop import Step, Sums, clear_gradients, fit, sgd, start_or_
 
 @dataclass(frozen=True)
 class MultiTask:
-    """The result of `train_multitask`: the networks and the history of their training.
+    """The result of `train_multitask`: a network for each task, with the same `features` block, and their history.
 
-    Attributes
-    ----------
-    nets : dict from str to HybridBlock
-        A network for each task. All networks share the same `features` block.
-    history : History
-        The loss is the weighted sum of the losses of the tasks. The test accuracy is the mean over the tasks. The
-        training accuracy is the share of correct predictions among the labels of all tasks, averaged over the batches.
+    The loss in the history is the weighted sum of the losses of the tasks. The test accuracy is the mean over the
+    tasks. The training accuracy is the share of correct predictions among the labels of all tasks, averaged over the
+    batches.
     """
 
     nets: dict[str, gluon.HybridBlock]
@@ -80,8 +76,6 @@ def train_multitask(
     ----------
     source : HybridBlock
         Source model from `source_net`. It is not changed; the networks share a copy of its features.
-    learning_rate, batch_size, num_epochs, size, seed, devices, checkpoint
-        See `train_fine_tuning`. The learning rate of the new output layers is ten times `learning_rate`.
     tasks : mapping from str to str, path or pair
         Training and test images of each task, labelled with the classes of the task; see the `data` of
         `train_fine_tuning`. Tasks may share images (see `relabel_by`), but no training image of one task may be a test
@@ -90,21 +84,9 @@ def train_multitask(
         Weights of the losses: all 1, learned, or given for each task (0 or more). A learned weight is ``exp(-s)``. The
         parameter ``s`` starts at 0; gradient descent on ``loss * exp(-s) + s / 2`` updates it with ten times
         `learning_rate` (Kendall, Gal and Cipolla 2018, *Multi-task learning using uncertainty to weigh losses*).
-    **options
-        ``callbacks``, ``evaluate_every``, ``verbose``: see `train_fine_tuning`.
-
-    Returns
-    -------
-    MultiTask
-
-    Raises
-    ------
-    ImageFolderError, NetworkError, DeviceError, SettingsError
-        If the images, the network, a device, a weight or a number cannot be used.
-    CheckpointError
-        If the checkpoint is damaged, was written with other settings, or contains more than `num_epochs` epochs.
-    DivergenceError
-        If a loss becomes infinite or NaN.
+    learning_rate, batch_size, num_epochs, size, seed, devices, checkpoint, **options
+        See `train_fine_tuning`, also for the errors. The new output layers learn at ten times `learning_rate`. The
+        options are ``callbacks``, ``evaluate_every`` and ``verbose``.
     """
     pairs = {name: as_pair(task, f"Task {name}") for name, task in tasks.items()}
     start_weights = _fixed_weights(weights, list(pairs))
@@ -171,17 +153,9 @@ class _Together(gluon.Block):
 def _multitask_step(
     together: _Together, trainer: gluon.Trainer, labels: np.ndarray, devices: Sequence[mx.Context], rate: float
 ) -> Step:
-    """Return a training step for `fit` that trains all tasks.
+    """Return a training step for `fit` that trains all tasks. The loss weights learn at `rate`; 0 for fixed weights.
 
-    Parameters
-    ----------
-    together : _Together
-    trainer : Trainer
-    labels : ndarray of int, shape (N, tasks)
-        Label of each image for each task, -1 for none. The labels of a batch are row numbers of this array.
-    devices : sequence of Context
-    rate : float
-        Learning rate of the loss weights; 0 for fixed weights.
+    `labels` has shape (N, tasks), -1 for no label. The labels of a batch are row numbers of this array.
     """
 
     def step(X: Any, rows: Any) -> Callable[[], Sums]:
@@ -244,10 +218,7 @@ def _fixed_weights(weights: Mapping[str, float] | str, names: Sequence[str]) -> 
 
 
 def _all_images(parts: Sequence[ImageFolder]) -> tuple[ImageFolder, np.ndarray]:
-    """Return the union of the images of all tasks, and an array of their labels (N, tasks), -1 for no label.
-
-    The label of an image in the returned `ImageFolder` is its row number in the array.
-    """
+    """Return the images of all tasks, labelled with row numbers of an array of their labels (N, tasks), -1 for none."""
     labels_of = [dict(part.items) for part in parts]
     paths = sorted(set().union(*labels_of))
     images = parts[0].subset([])

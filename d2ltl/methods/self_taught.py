@@ -1,9 +1,7 @@
 """Self-taught learning: features from unlabelled images, and a classifier from few labelled images.
 
-In self-taught learning, the unlabelled images need not show the classes of the labelled images (Raina, Battle, Lee,
-Packer and Ng 2007, *Self-taught learning: transfer learning from unlabeled data*). The features of this module come
-from K-means on whitened image patches (Coates, Lee and Ng 2011, *An analysis of single-layer networks in unsupervised
-feature learning*). Coates et al. found them better than the features of autoencoders.
+The unlabelled images need not show the classes of the labelled ones. Coates, Lee and Ng (2011) found the features,
+K-means on whitened image patches, better than those of autoencoders.
 """
 
 from __future__ import annotations
@@ -28,15 +26,7 @@ BATCH = 32  # images per batch, which limits the memory
 
 
 class SelfTaught(NamedTuple):
-    """The result of `train_self_taught`: features learned from unlabelled images, and their accuracy.
-
-    Attributes
-    ----------
-    features : PatchFeatures
-        Function from images to features; see `learn_features`.
-    accuracy : dict from str to list of float
-        Test accuracy of a linear classifier on ``'pixels'`` and on ``'features'``, for each number of labelled images.
-    """
+    """The result of `train_self_taught`: a function from images to features, and test accuracies."""
 
     features: PatchFeatures
     accuracy: dict[str, list[float]]
@@ -55,32 +45,18 @@ def train_self_taught(
     """Learn features from unlabelled images, and compare them with raw pixels for classification with few labels.
 
     The classifier is logistic regression on the features or the pixels of a few labelled images (Raina et al. 2007,
-    *Self-taught learning: transfer learning from unlabeled data*). See `learn_features` for the features, and
-    `accuracy_by_labels` for the comparison.
+    *Self-taught learning: transfer learning from unlabeled data*). The result has two attributes: `features`, as
+    `learn_features` returns them, and `accuracy`, a dict from ``'pixels'`` and ``'features'`` to the list of test
+    accuracies, for each number of labelled images.
 
     Parameters
     ----------
-    unlabelled : path or ImageFolder
-        Images of any kind: a folder or a data set. Subfolders and labels are ignored.
-    data : str, path or pair
-        Labelled training and test images; see `train_fine_tuning`.
-    per_class : sequence of int
-        Numbers of labelled training images per class, each at least 2.
-    num_features, size, patch : int
+    data, per_class
+        Labelled training and test images, and numbers of labelled images per class; see `accuracy_by_labels`.
+    unlabelled, num_features, size, patch
         See `learn_features`.
     seed : int
         Seed of the features and of the random choice of labelled images.
-
-    Returns
-    -------
-    SelfTaught
-        A named tuple of `features`, as `learn_features` returns them, and `accuracy`, a dict from ``'pixels'`` and
-        ``'features'`` to the list of test accuracies.
-
-    Raises
-    ------
-    ImageFolderError, SettingsError
-        If the images or a number cannot be used.
     """
     pair = as_pair(data)
 
@@ -100,7 +76,8 @@ def learn_features(
 
     K-means finds typical patches in random patches of the images (Coates, Lee and Ng 2011, *An analysis of single-layer
     networks in unsupervised feature learning*). The features of an image measure how similar its patches are to each
-    centroid (the paper's triangle activation), averaged over each quarter of the image.
+    centroid (the paper's triangle activation), averaged over each quarter of the image. The result is a function from
+    images to nonnegative features, float32, shape (N, 4 × `num_features`).
 
     Parameters
     ----------
@@ -108,24 +85,10 @@ def learn_features(
         Images of any kind: a folder or a data set. Subfolders and labels are ignored.
     num_features : int
         Number of centroids, from 2 to 2,000.
-    size : int
-        Height and width that images are resized to, in pixels.
-    patch : int
-        Height and width of a patch, in pixels: at least 2, and less than `size`.
+    size, patch : int
+        Height and width that images are resized to, and of a patch (at least 2, less than `size`), in pixels.
     seed : int
         Seed of the random patches and of K-means.
-
-    Returns
-    -------
-    PatchFeatures
-        A function from images to nonnegative features, float32, shape (N, 4 × `num_features`).
-
-    Raises
-    ------
-    ImageFolderError
-        If there is no image, or an image cannot be read.
-    SettingsError
-        If a number cannot be used.
     """
     if not 2 <= patch < size:
         raise SettingsError(f"patch is {patch}; a patch has at least 2 pixels a side, and fewer than {size}, the size.")
@@ -154,10 +117,7 @@ class PatchFeatures:
     centroids: np.ndarray
 
     def __call__(self, images: Images) -> np.ndarray:
-        """Return the features of images: nonnegative float32 numbers, shape (N, 4 × number of centroids).
-
-        A feature is the similarity of patches to one centroid, averaged over one quarter of the image.
-        """
+        """Return the features of images: nonnegative float32 numbers, shape (N, 4 × number of centroids)."""
         pixels = read_pixels(images, self.size)
         return np.concatenate([self._describe(pixels[i : i + BATCH]) for i in range(0, len(pixels), BATCH)])
 

@@ -24,17 +24,10 @@ CODES_RIDGE, ATTRIBUTES_RIDGE = 1.0, 0.001  # regularisation: the paper's gamma 
 class ZeroShot:
     """The result of `recognise_unseen` for one group of unseen classes. All accuracies are means over classes.
 
-    Attributes
-    ----------
-    unseen : tuple of str
-        Names of the classes that were left out of the training.
-    accuracy : float
-        Zero-shot accuracy: test images of the unseen classes, prediction restricted to the unseen classes.
-    general_unseen, general_seen : float
-        Generalised zero-shot accuracies: test images of the unseen and of the seen classes, prediction among all
-        classes.
-    confusion : ndarray of int, shape (unseen classes, all classes)
-        Confusion matrix for prediction among all classes. Rows are true classes, columns are predicted classes.
+    `accuracy` is the zero-shot accuracy: test images of the `unseen` classes, prediction restricted to these classes.
+    `general_unseen` and `general_seen` are the generalised zero-shot accuracies: test images of the unseen and of the
+    seen classes, prediction among all classes. `confusion` is the confusion matrix for prediction among all classes:
+    int, shape (unseen classes, all classes). Its rows are true classes, its columns are predicted classes.
     """
 
     unseen: tuple[str, ...]
@@ -83,19 +76,11 @@ def recognise_unseen(
     **options
         Further arguments of `extract_codes`.
 
-    Returns
-    -------
-    list of ZeroShot
-        The result for each group.
-
     Raises
     ------
-    ImageFolderError
-        If an attribute does not exist or has other values, no attribute distinguishes the seen classes, or a class has
-        no image.
-    SettingsError
-        If `attributes` is empty, or a group contains an unknown or repeated class. If a group has, or leaves, fewer
-        than 2 classes.
+    ImageFolderError, SettingsError
+        If an attribute is missing, is not 0 or 1, or no attribute distinguishes the seen classes. If a class is
+        unknown, repeated or has no image, or fewer than 2 classes are seen or unseen.
     """
     train, test = as_pair(data)
     check_every_class(train, "train")
@@ -150,18 +135,9 @@ def _attribute_values(images: ImageFolder, attributes: Sequence[str]) -> np.ndar
 
 
 def _scores(codes: np.ndarray, labels: np.ndarray, rows: np.ndarray, test_codes: np.ndarray) -> np.ndarray:
-    """Return the score of each test image for each class, shape (M, classes).
+    """Return the scores of test images (M, channels) for all classes with attributes `rows`, shape (M, classes).
 
-    Parameters
-    ----------
-    codes : ndarray, shape (N, channels)
-        CNN codes of the training images of the seen classes.
-    labels : ndarray of int, shape (N,)
-        Labels of these images.
-    rows : ndarray, shape (classes, attributes)
-        Attributes of all classes.
-    test_codes : ndarray, shape (M, channels)
-        CNN codes of the test images.
+    `codes` (N, channels) and `labels` (N,) are those of the training images of the seen classes.
     """
     scaler = StandardScaler().fit(codes)
     codes, test_codes = scaler.transform(codes), scaler.transform(test_codes)

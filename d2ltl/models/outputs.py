@@ -44,13 +44,7 @@ def move_to(net: gluon.Block, devices: Sequence[mx.Context]) -> None:
 
 
 def check_devices(devices: Sequence[mx.Context] | None) -> list[mx.Context]:
-    """Return the devices as a list; by default all GPUs, or the CPU if there is no GPU.
-
-    Raises
-    ------
-    DeviceError
-        If a GPU does not exist on this machine.
-    """
+    """Return the devices as a list, by default `runtime.devices`; raise DeviceError if a GPU does not exist."""
     for device in devices or ():
         if device.device_type == "gpu" and device.device_id >= mx.context.num_gpus():
             raise DeviceError(

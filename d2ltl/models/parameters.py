@@ -39,13 +39,7 @@ def parameter_of(block: Block, kind: str) -> Parameter:
 
 
 def read_parameters(file: Path) -> dict[str, np.ndarray]:
-    """Return the arrays of a ``.params`` file by name. The file may come from either array interface of MXNet.
-
-    Raises
-    ------
-    WeightsError
-        If the file does not exist, is damaged, or was not written by MXNet.
-    """
+    """Return the arrays of a ``.params`` file by name. The file may come from either array interface of MXNet."""
     if not file.is_file():
         raise WeightsError(f"There is no file {file}. Give 'imagenet' or a .params file with pretrained weights.")
     for np_shape in (False, True):
@@ -57,13 +51,7 @@ def read_parameters(file: Path) -> dict[str, np.ndarray]:
 
 
 def write_parameters(net: HybridBlock, file: str | os.PathLike[str]) -> None:
-    """Write the parameters of a network to a ``.params`` file, atomically.
-
-    Raises
-    ------
-    OSError
-        If the file cannot be written, for example because the disk is full. (MXNet would raise `MXNetError`.)
-    """
+    """Write the parameters of a network to a ``.params`` file, atomically. A full disk raises OSError."""
     with atomic_write(file) as temporary:
         try:
             net.save_parameters(os.fspath(temporary))

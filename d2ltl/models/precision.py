@@ -23,12 +23,8 @@ def use_bfloat16() -> None:
     """Compute convolutions and dense layers in bfloat16 in this process; parameters stay float32.
 
     Call this function before creating the first network. It patches MXNet (`mxnet.contrib.amp`) and cannot be undone.
-
-    Raises
-    ------
-    SettingsError
-        If the processor does not support bfloat16, MXNet sees a GPU, or MXNet's np interface is active. (With the np
-        interface, MXNet 1.9.1 would silently compute in float32.)
+    The processor must support bfloat16, MXNet must see no GPU, and MXNet's np interface must not be active. (With the
+    np interface, MXNet 1.9.1 would silently compute in float32.)
     """
     global _precision
     import mxnet as mx

@@ -15,15 +15,10 @@ MAX_SIZE = 512  # pixels; the largest size that check_input tries for its advice
 
 
 def check_input(net: HybridBlock, size: int, classes: int | None = None) -> None:
-    """Raise an error if a network cannot run images of `size` × `size` pixels, or does not have `classes` outputs.
+    """Raise NetworkError if a network cannot run `size` × `size` pixels, or does not have `classes` outputs.
 
-    The check infers shapes and does not run the network.
-
-    Raises
-    ------
-    NetworkError
-        If a check fails. The message names the smallest possible size. For a network that cannot run with the active
-        array interface, it names the remedy.
+    The check infers shapes and does not run the network. The message names the smallest possible size, or for a network
+    that cannot run with the active array interface, the remedy.
     """
     check_interface()
     output = symbol_of(net)
@@ -38,13 +33,7 @@ def check_input(net: HybridBlock, size: int, classes: int | None = None) -> None
 
 
 def symbol_of(net: HybridBlock) -> mx.sym.Symbol:
-    """Return the outputs of a network as a symbol.
-
-    Raises
-    ------
-    NetworkError
-        If the network cannot run with the active array interface.
-    """
+    """Return the outputs of a network as a symbol; raise NetworkError for the wrong array interface."""
     try:
         return net(input_symbol())
     except TypeError as error:
@@ -63,10 +52,7 @@ def output_shape(output: mx.sym.Symbol, size: int) -> tuple[int, ...] | None:
 
 
 def output_shapes(layers: Iterable[Block], size: int) -> Iterator[tuple[Block, tuple[int, ...]]]:
-    """Yield each of a sequence of layers with its output shape for one image of `size` × `size` pixels.
-
-    The shape is empty if the layer cannot run on the output of the layer before it.
-    """
+    """Yield each layer with its output shape for one image of `size` × `size` pixels; empty if it cannot run."""
     x = input_symbol()
     for layer in layers:
         x = layer(x)

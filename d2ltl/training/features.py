@@ -17,35 +17,23 @@ from d2ltl.training.evaluation import run_on_images
 
 
 def extract_codes(net: gluon.HybridBlock, data: Images, stage: int | None = None, **options: Any) -> np.ndarray:
-    """Return the CNN codes (features, embeddings) of images: the output of `net.features` or of one of its stages.
+    """Return the CNN codes (features, embeddings) of images: float32, shape (N, channels).
 
     The network is a fixed feature extractor (Sharif Razavian et al. 2014, *CNN Features off-the-shelf*): it runs in
-    evaluation mode, once for each image, with the preparation of test images. A feature map (SqueezeNet, and all
-    stages except the last) is averaged over height and width.
+    evaluation mode, once for each image, with the preparation of test images. A feature map (SqueezeNet, and all stages
+    except the last) is averaged over height and width.
 
     Parameters
     ----------
     net : HybridBlock
         A network with `features`, such as a source model or a trained network.
-    data : str, path, pair or ImageFolder
-        Images, as in `predict`. The rows of the result have the same order as their ``labels``.
+    data, **options
+        Images, ``size``, ``batch_size``, ``test_augs`` and ``devices``, as in `predict`, which also lists the errors.
+        The codes have the same order as the labels of `predict`.
     stage : int, optional
         Number of the stage whose output is returned, counted from 1 (`d2ltl.models.freezing.stages`); by default the
         output of `net.features`. Early stages respond to edges and textures, late stages to the classes of the source
         set.
-    **options
-        ``size``, ``batch_size``, ``test_augs``, ``devices``: see `predict`.
-
-    Returns
-    -------
-    ndarray of float32, shape (N, channels)
-
-    Raises
-    ------
-    SettingsError
-        If the network has no such stage.
-    ImageFolderError, NetworkError, DeviceError
-        If the images, the network or a device cannot be used.
     """
     if stage is not None and stage < 1:
         raise SettingsError(f"stage is {stage}; the first is 1.")
@@ -54,18 +42,7 @@ def extract_codes(net: gluon.HybridBlock, data: Images, stage: int | None = None
 
 
 def codes_by_stage(net: gluon.HybridBlock, data: Images, **options: Any) -> list[np.ndarray]:
-    """Return the CNN codes of images after each stage, computed in one pass over the images.
-
-    Parameters
-    ----------
-    net, data, **options
-        See `extract_codes`.
-
-    Returns
-    -------
-    list of ndarray of float32, shape (N, channels)
-        The codes of each stage, first to last.
-    """
+    """Return the CNN codes of each stage, first to last, in one pass over the images; see `extract_codes`."""
     groups = stages(net)
     channels: list[int] = []
 

@@ -81,10 +81,6 @@ def train_fine_tuning(
     verbose : bool
         Whether to print the summary, and to draw the curves in a notebook.
 
-    Returns
-    -------
-    History
-
     Raises
     ------
     ImageFolderError, NetworkError, DeviceError, SettingsError
@@ -128,19 +124,11 @@ def train_classifier(
     seed: int = 0,
     **options: Any,
 ) -> History:
-    """Train a network on images with a loss function that may also depend on the images.
+    """Train a network on images with a loss that may also depend on the images; see also `train_fine_tuning`.
 
-    Parameters
-    ----------
-    losses_of : callable
-        Function from images and labels on one device to the losses (n,) and the outputs (n, classes) of the network.
-    settings : dict, optional
-        Further settings to record in the checkpoint, besides the learning rate, batch size, image size, seed, numbers
-        of images and classes.
-    net, learning_rate, batch_size, num_epochs, data, size, train_augs, test_augs, devices, checkpoint, seed
-        See `train_fine_tuning`.
-    **options
-        See `d2ltl.training.loop.fit`.
+    `losses_of` maps images and labels on one device to the losses (n,) and the outputs (n, classes). `settings` are
+    recorded in the checkpoint, besides the learning rate, batch size, image size, seed, numbers of images and classes.
+    `options` are those of `fit`.
     """
     train_imgs, test_imgs = as_pair(data)
     check_input(net, size, len(train_imgs.synsets))
@@ -170,26 +158,9 @@ def train_on_batches(
     checkpoint: Checkpoint | None = None,
     **options: Any,
 ) -> History:
-    """Train a network on the batches of a loader, like the book's `train_ch13`.
+    """Train a network on the batches of a loader, like the book's `train_ch13`; its parameters are on `devices`.
 
-    Parameters
-    ----------
-    net : HybridBlock
-        Network whose parameters are on `devices`.
-    losses_of : callable
-        See `train_classifier`.
-    train_iter, test_iter : DataLoader
-        Batches of the training and of the test images.
-    trainer : Trainer
-        Trainer of the parameters of `net`.
-    num_epochs : int
-        Number of epochs, including those in the checkpoint.
-    devices : sequence of Context
-        Devices to train on.
-    checkpoint : Checkpoint, optional
-        Checkpoint to resume from, and to save after every epoch.
-    **options
-        See `d2ltl.training.loop.fit`.
+    See `train_classifier` for `losses_of`, and `fit` for `num_epochs`, `checkpoint` and the options.
     """
     step = gradient_step(net, losses_of, trainer, devices)
     history = start_or_resume(checkpoint, devices)

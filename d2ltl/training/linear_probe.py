@@ -35,15 +35,8 @@ def linear_head(kind: str = "svm", C: float = STRENGTH, seed: int = 0) -> Pipeli
     ----------
     kind : {'svm', 'softmax'}
         Linear support vector machine, or logistic regression.
-    C : float
-        Inverse regularisation strength.
-    seed : int
-        Seed of the SVM's solver.
-
-    Raises
-    ------
-    SettingsError
-        If `kind` has another value.
+    C, seed : float, int
+        Inverse regularisation strength, and seed of the SVM's solver.
 
     Examples
     --------
@@ -65,31 +58,20 @@ def accuracy_by_labels(
 ) -> list[float]:
     """Return the test accuracies of logistic regression on features, for increasing numbers of labelled images.
 
-    The regularisation strength is chosen by cross-validation on the labelled images.
+    There is one accuracy, between 0 and 1, for each entry of `per_class`. The regularisation strength is chosen by
+    cross-validation on the labelled images.
 
     Parameters
     ----------
     describe : callable
-        Function from images to features, shape (N, features). Examples are the result of `learn_features`, and
-        ``lambda images: extract_codes(net, images)``.
+        Function from images to features, shape (N, features). Examples are the result of `learn_features`, and ``lambda
+        images: extract_codes(net, images)``.
     data : str, path or pair
         Training and test images; see `train_fine_tuning`.
     per_class : sequence of int
         Numbers of labelled training images per class, each at least 2.
     seed : int
         Seed of the random choice of labelled images. With the same seed, fewer images are a subset of more images.
-
-    Returns
-    -------
-    list of float
-        Test accuracy between 0 and 1 for each entry of `per_class`.
-
-    Raises
-    ------
-    SettingsError
-        If an entry of `per_class` is less than 2.
-    ImageFolderError
-        If a class has too few images.
     """
     if min(per_class) < 2:
         raise SettingsError(f"per_class is {min(per_class)}; the classifier needs at least 2 labelled images of each.")
@@ -113,36 +95,26 @@ def train_on_codes(
 ) -> History:
     """Fit a linear classifier on the CNN codes of a network, and copy its weights to the network's output layer.
 
-    This method is also called a linear probe. It does not change the features. The features of every training image
-    are computed once, and not once per epoch as in exercise 3 of section 13.2.
+    This method is also called a linear probe. It does not change the features. The features of every training image are
+    computed once, and not once per epoch as in exercise 3 of section 13.2. The history has one epoch. Its loss is the
+    mean cross-entropy of the outputs. (The outputs of an SVM are margins and not log-probabilities.) Its seconds
+    include the computation of the codes and the fit.
 
     Parameters
     ----------
     net : HybridBlock
-        Network from `finetune_net`, with one output per class.
-    head : {'svm', 'softmax'}
-        Linear classifier; see `linear_head`.
-    data : str, path or pair
-        Training and test images; see `train_fine_tuning`.
-    seed : int
-        Seed of the SVM's solver.
-    verbose : bool
-        Whether to print the book's two-line summary.
+        Network from `finetune_net`, with one output per class. Its output is a dense layer.
+    head, seed : {'svm', 'softmax'}, int
+        Linear classifier, and seed of the SVM's solver; see `linear_head`.
+    data, verbose
+        See `train_fine_tuning`.
     **options
         ``size``, ``batch_size``, ``test_augs``, ``devices``: see `predict`.
 
-    Returns
-    -------
-    History
-        A history of one epoch. Its loss is the mean cross-entropy of the outputs. (The outputs of an SVM are margins
-        and not log-probabilities.) Its seconds include the computation of the codes and the fit.
-
     Raises
     ------
-    ImageFolderError
-        If a class has no training image.
-    NetworkError
-        If the output of the network is not a dense layer, or does not have one output per class.
+    ImageFolderError, NetworkError
+        If a class has no training image, or the output is not a dense layer with one output per class.
     """
     if not isinstance(net.output, gluon.nn.Dense):
         raise NetworkError(f"The output of {net.name} is not a dense layer: it takes no linear classifier's weights.")

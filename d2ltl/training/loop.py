@@ -52,33 +52,14 @@ def fit(
         The batches of one epoch. It is iterated once per epoch.
     trainer : Trainer
         Trainer whose learning rate the message of a `DivergenceError` names.
-    num_epochs : int
-        Number of epochs, including those in `history`.
-    history : History
-        The epochs trained so far, from `start_or_resume`. New epochs are appended.
+    num_epochs, history : int, History
+        Number of epochs, including those in `history`, which comes from `start_or_resume`. New epochs are appended.
     evaluate : callable
-        Function without parameters that returns ``test_acc`` and optionally ``test_loss`` and ``tasks`` (see
-        `Epoch`).
+        Function without parameters that returns ``test_acc`` and optionally ``test_loss`` and ``tasks`` (see `Epoch`).
     seed : int, optional
-        Seed of the run. Every epoch reseeds all random generators from the pair (seed, epoch). If None, they are not
-        reseeded.
-    checkpoint : Checkpoint, optional
-        Checkpoint to save after every epoch.
-    callbacks : iterable of callables
-        Functions to call with the history after every epoch.
-    evaluate_every : int
-        Number of epochs between calls of `evaluate`; it is always called after the last epoch.
-    verbose : bool
-        Whether to print the book's two-line summary, and to draw the curves during training in a notebook.
-
-    Raises
-    ------
-    CheckpointError
-        If `history` contains more than `num_epochs` epochs.
-    DivergenceError
-        If the loss becomes infinite or NaN. The message names the epoch, the batch and the learning rate.
-    SettingsError
-        If `num_epochs` or `evaluate_every` is less than 1.
+        Seed of the run. Every epoch reseeds all random generators from the pair (seed, epoch), unless it is None.
+    checkpoint, callbacks, evaluate_every, verbose
+        See `train_fine_tuning`. The checkpoint is saved after every epoch.
     """
     from d2ltl import plot  # imported here because loading Matplotlib takes a second
 
@@ -153,17 +134,9 @@ def gradient_step(
     trainer: gluon.Trainer,
     devices: Sequence[mx.Context],
 ) -> Step:
-    """Return a step of gradient descent for `fit`.
+    """Return a step of gradient descent for `fit` that divides each batch evenly among devices.
 
-    Parameters
-    ----------
-    net : HybridBlock
-    losses_of : callable
-        Function from images and labels on one device to the losses (n,) and the outputs (n, classes) of the network.
-    trainer : Trainer
-        Trainer of the parameters of `net`.
-    devices : sequence of Context
-        Devices among which each batch is divided evenly.
+    `losses_of` maps images and labels on one device to the losses (n,) and the outputs (n, classes) of the network.
     """
 
     def step(X: Any, y: Any) -> Callable[[], Sums]:
@@ -181,8 +154,7 @@ def gradient_step(
 def clear_gradients(net: gluon.Block, idle: Sequence[mx.Context]) -> None:
     """Set the gradients on idle devices to 0.
 
-    A batch with fewer images than devices leaves the last devices idle; they still hold gradients of the previous
-    batch.
+    A batch with fewer images than devices leaves the last devices idle, with the gradients of the previous batch.
     """
     for device in idle:
         for parameter in parameters_of(net):
@@ -199,13 +171,7 @@ def _sums(shards: Sequence[tuple[Any, Any, Any]]) -> Sums:
 
 
 def sgd(net: gluon.Block, learning_rate: float) -> gluon.Trainer:
-    """Return the book's trainer: stochastic gradient descent with weight decay 0.001.
-
-    Raises
-    ------
-    SettingsError
-        If the learning rate is not positive and finite.
-    """
+    """Return the book's trainer: stochastic gradient descent with weight decay 0.001. The rate is positive."""
     if not (learning_rate > 0 and math.isfinite(learning_rate)):
         raise SettingsError(f"learning_rate is {learning_rate}; it must be above 0 and finite.")
     return gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": learning_rate, "wd": WEIGHT_DECAY})

@@ -51,14 +51,8 @@ def ramp(values: np.ndarray, *colours: np.ndarray) -> np.ndarray:
 def noise(rng: np.random.Generator, points: np.ndarray, size: float, octaves: int = 3) -> np.ndarray:
     """Return smooth random values (n,) at points (n, d), of mean 0 and standard deviation about 1.
 
-    Each octave is a sum of sine waves in random directions, half as large and half as strong as the one before.
-
-    Parameters
-    ----------
-    points : ndarray, shape (n, d)
-    size : float
-        Size of the largest spots, in the unit of the points.
-    octaves : int
+    Each octave is a sum of sine waves in random directions, half as large and half as strong as the one before. `size`
+    is the size of the largest spots, in the unit of the points.
     """
     points = points.astype(np.float32)  # NumPy's cosine is several times as fast in single precision
     total = np.zeros(len(points), np.float32)
@@ -71,13 +65,7 @@ def noise(rng: np.random.Generator, points: np.ndarray, size: float, octaves: in
 def crust(rng: np.random.Generator, mesh: Mesh, bake: float, size: float = 2) -> np.ndarray:
     """Return the colours of baked dough: browner where it faces up, paler where it faces down.
 
-    Parameters
-    ----------
-    mesh : Mesh
-    bake : float
-        From 0, barely baked, to 1, nearly burnt.
-    size : float
-        Size of the spots, in cm.
+    `bake` goes from 0, barely baked, to 1, nearly burnt. `size` is the size of the spots, in cm.
     """
     heat = 0.75 * bake + 0.22 * mesh.normals[:, 2] + 0.05 * noise(rng, mesh.vertices, size)
     shades = [paint(code) for code in ("#f3dcae", "#e3b069", "#c07c35", "#8a4a1c", "#4f2810")]

@@ -54,18 +54,10 @@ def shot(index: int) -> Shot:
 
 
 def make_dataset(out: Path, seed: int = 0, size: int = 112, count: int = IMAGES, processes: int = 2) -> None:
-    """Render the image set into a zip. What a run that was stopped has rendered is used again.
+    """Render the first `count` images of the set, `size` pixels wide and high, into the zip archive `out`.
 
-    Parameters
-    ----------
-    out : Path
-        The archive. The images are kept beside it, in a folder named after it and after all they depend on.
-    seed : int
-    size : int
-        Width and height of the images, in pixels.
-    count : int
-        How many images: the first so many of the set.
-    processes : int
+    The images are kept beside the archive, in a folder named after everything that they depend on. A run that was
+    stopped can therefore be continued.
     """
     folder = out.with_name(f"{out.name}.{fingerprint(seed, size)}")
     shots = [shot(index) for index in range(count)]

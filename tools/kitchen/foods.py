@@ -32,16 +32,10 @@ ATTRIBUTES = {
 
 @dataclass(frozen=True)
 class Food:
-    """One food of the menu.
+    """One food of the menu. `draw` returns a `Dish`, given a random generator.
 
-    Attributes
-    ----------
-    draw : callable
-        Takes a random generator, gives a `Dish`.
-    always : frozenset of str
-        Attributes that hold of every dish of it.
-    sometimes : frozenset of str
-        Attributes that hold of some; a dish tells of which. All others never hold.
+    The attributes in `always` hold for every dish of the food. Those in `sometimes` hold for some dishes; the dish
+    tells which. All other attributes never hold.
     """
 
     draw: Callable[[np.random.Generator], Dish]

@@ -14,15 +14,9 @@ from tools.kitchen.shapes import Mesh, join
 class Part:
     """A mesh with a colour and a finish.
 
-    Attributes
-    ----------
-    mesh : Mesh
-    colours : ndarray of float, shape (n, 3) or (3,)
-        Linear red, green and blue of each vertex, or of all.
-    roughness : float
-        From 0, a mirror, to 1, chalk.
-    material : {'plastic', 'metal', 'glass'}
-        All that is eaten is 'plastic': a colour under a gloss.
+    `colours` are linear red, green and blue, of each vertex, shape (n, 3), or of all, shape (3,). `roughness` goes from
+    0, a mirror, to 1, chalk. The material of all food is 'plastic', a colour under a gloss; others are 'metal' and
+    'glass'.
     """
 
     mesh: Mesh

@@ -9,19 +9,10 @@ from PIL import Image
 
 
 def develop(rng: np.random.Generator, radiance: np.ndarray, light: np.ndarray) -> np.ndarray:
-    """Return the picture that a camera takes.
+    """Return the picture that a camera takes: uint8, shape (height, width, 3).
 
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-    radiance : ndarray of float, shape (height, width, 3)
-        Linear red, green and blue.
-    light : ndarray, shape (3,)
-        Colour of the light, which the camera's white balance takes out, though seldom all of it.
-
-    Returns
-    -------
-    ndarray of uint8, shape (height, width, 3)
+    `radiance` is linear red, green and blue, shape (height, width, 3). `light` is the colour of the light, shape (3,).
+    The camera's white balance removes it, but seldom completely.
     """
     balanced = radiance / (light / light.max()) ** rng.uniform(0.45, 1)
     # A camera sets the exposure by the mean of the logarithms, and is off by up to a stop.

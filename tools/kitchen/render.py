@@ -108,16 +108,10 @@ def trace(food: list[Part], scene: Scene, size: int, seed: int) -> np.ndarray:
 
 
 def render_image(food: str, seed: int, index: int, size: int) -> tuple[bytes, dict[str, str]]:
-    """Return one image of a food. It depends on the arguments alone.
+    """Return one image of a food as a JPEG file, and its labels; both depend on the arguments alone.
 
-    Food, scene and photograph each draw from random numbers of their own, so that the scene tells nothing of the food.
-
-    Returns
-    -------
-    image : bytes
-        A JPEG file.
-    labels : dict from str to str
-        The food, its attributes ('0' or '1') and the scene's labels.
+    Food, scene and photograph draw from separate random numbers, so the scene contains no information about the food.
+    The labels are the food, its attributes ('0' or '1') and the labels of the scene.
     """
     of_food, of_scene, of_photo = (np.random.default_rng([seed, index, stream]) for stream in range(3))
     dish, scene = MENU[food].draw(of_food), draw_scene(of_scene)

@@ -21,13 +21,8 @@ LIGHTS = ("sun", "window", "lamp")
 class Camera:
     """A camera that looks along +y, from above.
 
-    Attributes
-    ----------
-    origin, target, up : ndarray, shape (3,)
-    fov : float
-        Angle of view, in degrees.
-    aperture : float
-        Radius of the lens, in cm.
+    `origin`, `target` and `up` have the shape (3,). `fov`, the angle of view, is in degrees, `aperture`, the lens
+    radius, in cm.
     """
 
     origin: np.ndarray
@@ -39,16 +34,10 @@ class Camera:
 
 @dataclass(frozen=True)
 class Light:
-    """One light, and what comes from everywhere else.
+    """One light at `origin`, which shines on the middle of the table, and the light of the surroundings, `sky`.
 
-    Attributes
-    ----------
-    origin : ndarray, shape (3,)
-        It shines from here on the middle of the table.
-    size : tuple of float
-        Half width and half height, in cm; (0, 0) for the sun.
-    colour, sky : ndarray, shape (3,)
-        Linear red, green and blue of the light, and of the surroundings.
+    `size` is half the width and half the height, in cm; (0, 0) for the sun. `colour` and `sky` are linear red, green
+    and blue, shape (3,).
     """
 
     origin: np.ndarray
@@ -59,26 +48,11 @@ class Light:
 
 @dataclass(frozen=True)
 class Scene:
-    """Everything but the food.
+    """Everything except the food.
 
-    Attributes
-    ----------
-    table, wall : ndarray of float, shape (side, side, 3)
-        Pictures of the table top and of what is behind it.
-    table_turn : float
-        Degrees.
-    roughness : float
-        Of the table.
-    parts : list of Part
-        Support and clutter.
-    height : float
-        Where the food stands, in cm above the table.
-    food_turn : float
-        Degrees.
-    camera : Camera
-    light : Light
-    labels : dict from str to str
-        What is told about the scene in labels.csv.
+    `table` and `wall` are pictures of the table top and of the background: float, shape (side, side, 3). `roughness` is
+    that of the table. `parts` are the support and the clutter. `height` is where the food stands, in cm above the
+    table. The turns are in degrees. `labels` are written to labels.csv.
     """
 
     table: np.ndarray

@@ -14,11 +14,8 @@ AXES = {"x": 0, "y": 1, "z": 2}
 class Mesh:
     """Triangles in space.
 
-    Attributes
-    ----------
-    vertices : ndarray of float, shape (n, 3)
-    faces : ndarray of int, shape (m, 3)
-        Indices of vertices, anticlockwise as seen from outside.
+    `vertices` are float, shape (n, 3). `faces` are indices of vertices, anticlockwise as seen from outside: int, shape
+    (m, 3).
     """
 
     vertices: np.ndarray
@@ -128,16 +125,9 @@ def round_ends(path: np.ndarray, reach: float) -> np.ndarray:
 def sweep(path: np.ndarray, section: np.ndarray, scale: np.ndarray | float = 1, closed: bool = False) -> Mesh:
     """Return the solid that a section leaves behind on its way along a path.
 
-    Parameters
-    ----------
-    path : ndarray, shape (n, 3)
-        Nowhere vertical.
-    section : ndarray, shape (sides, 2)
-        Anticlockwise as seen against the path; its first axis points to the left of the path, its second upwards.
-    scale : ndarray, shape (n,), or float
-        Size of the section at each point of the path.
-    closed : bool
-        Whether the path's end meets its start, as a ring's does.
+    `path` has the shape (n, 3), and is nowhere vertical. `section` has the shape (sides, 2), anticlockwise as seen
+    against the path; its first axis points to the left of the path, its second upwards. `scale` is the size of the
+    section at each point of the path, shape (n,). If `closed`, the end of the path meets its start, as in a ring.
     """
     ahead = np.roll(path, -1, axis=0) - np.roll(path, 1, axis=0) if closed else np.gradient(path, axis=0)
     ahead /= np.linalg.norm(ahead, axis=1, keepdims=True)
@@ -157,13 +147,8 @@ def tube(path: np.ndarray, radius: float, sides: int = 24, flat: float = 1) -> M
 def lathe(profile: np.ndarray, sides: int = 64, outline: np.ndarray | float = 1) -> Mesh:
     """Return the solid that a profile leaves behind on its way around the z axis.
 
-    Parameters
-    ----------
-    profile : ndarray, shape (n, 2)
-        Distance from the axis and height, from the bottom to the top along the outside.
-    sides : int
-    outline : ndarray, shape (sides,), or float
-        What the distance is multiplied by in each direction, anticlockwise from x: 0 cuts a slice out.
+    `profile` contains distances from the axis and heights, shape (n, 2), from the bottom to the top along the outside.
+    `outline` multiplies the distance in each direction, shape (sides,), anticlockwise from x: 0 cuts a slice out.
     """
     angles = np.linspace(0, 2 * np.pi, sides, endpoint=False)
     distance = profile[:, :1] * np.broadcast_to(outline, sides)
@@ -222,14 +207,8 @@ def square(sides: int = 64, sharpness: float = 8, aspect: float = 1) -> np.ndarr
 def strew(rng: np.random.Generator, grain: Mesh, surface: Mesh, number: int, where: np.ndarray | None = None) -> Mesh:
     """Return copies of a grain that lie on a surface, each turned at random about the surface's normal.
 
-    Parameters
-    ----------
-    grain : Mesh
-        Around the origin; its z axis will point out of the surface.
-    surface : Mesh
-    number : int
-    where : ndarray of bool, optional
-        The surface's vertices near which grains may lie; all if not given.
+    The z axis of `grain` will point out of the surface. `where` marks the vertices near which grains may lie, bool; by
+    default all.
     """
     corners = surface.vertices[surface.faces]
     crosses = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
