@@ -143,11 +143,11 @@ class Advice:
     def _reason(self) -> str:
         source = self.fits[0].source
         if self.way == "scratch":
-            return f"Train from scratch: {source} brings nothing that these images do not teach as well."
+            return f"Train from scratch: codes of {source} are not more accurate than a short training from scratch."
         if self.stage:
             return (
-                f"Fit a linear classifier on the codes of stage {self.stage} of {source}. Later stages know other "
-                "things, and there are too few images to teach them these."
+                f"Fit a linear classifier on the codes of stage {self.stage} of {source}. Later stages are "
+                "specific to the source set, and there are too few images to retrain them."
             )
         if self.few:
             return f"Fit a linear classifier on the codes of {source}. Few images gain little by training its layers."
@@ -162,8 +162,8 @@ class Advice:
 def _sentence(fit: Fit) -> str:
     stages = ", ".join(f"{accuracy:.3f}" for accuracy in fit.by_stage)
     return (
-        f"{fit.source}: a linear classifier on its codes is right in {fit.accuracy:.3f} of them (by stage: {stages}; "
-        f"cross-validated); LogME {fit.log_me:.3f}, LEEP {fit.leep:.3f}."
+        f"{fit.source}: a linear classifier on its codes has the cross-validated accuracy {fit.accuracy:.3f} (by "
+        f"stage: {stages}); LogME {fit.log_me:.3f}, LEEP {fit.leep:.3f}."
     )
 
 
@@ -173,12 +173,12 @@ def _agreement(fits: list[Fit]) -> str:
         for name, values in (("LogME", [fit.log_me for fit in fits]), ("LEEP", [fit.leep for fit in fits]))
         if values[0] < max(values)
     ]
-    return f"{' and '.join(dissent)} would choose another." if dissent else "LogME and LEEP say so too."
+    return f"{' and '.join(dissent)} would choose another source." if dissent else "LogME and LEEP agree."
 
 
 def _likeness(fit: Fit, similar: bool) -> str:
     return (
-        f"With random weights, codes of the same network give {max(fit.untrained):.3f}: what its last stage learned "
-        f"avoids {max(0, fit.learned):.0%} of those errors. The images are {'like' if similar else 'unlike'} those of "
-        f"the source set (the limit is {LEARNED:.0%})."
+        f"A linear classifier on the codes of the same network with random weights has the accuracy "
+        f"{max(fit.untrained):.3f}. The trained last stage avoids {max(0, fit.learned):.0%} of its errors. So the "
+        f"images are {'similar to' if similar else 'different from'} those of the source set (limit: {LEARNED:.0%})."
     )

@@ -29,9 +29,7 @@ def read_labels(images: ImageFolder, column: str) -> np.ndarray:
     root = Path(images.root)
     table = next((folder / FILE_NAME for folder in (root, root.parent) if (folder / FILE_NAME).is_file()), None)
     if table is None:
-        raise ImageFolderError(
-            f"{images.root} has no {FILE_NAME}, nor has the folder above; it says more than classes."
-        )
+        raise ImageFolderError(f"There is no {FILE_NAME} in {images.root}, nor in the folder above it.")
     try:
         text = table.read_text(encoding="utf-8-sig")  # spreadsheet programs write a byte order mark
     except UnicodeDecodeError as error:

@@ -76,7 +76,7 @@ def imbalanced(images: ImageFolder, ratio: float, rare: str, seed: int = 0) -> I
     most = int(np.delete(numbers, label).max())
     numbers[label] = round(most / ratio)
     if numbers[label] < 1:
-        raise SettingsError(f"ratio is {ratio:g}: of {most} images to one, none of {rare} would be left.")
+        raise SettingsError(f"ratio is {ratio:g}: another class has {most} images, so none of {rare} would be left.")
     return _draw(images, numbers, seed)[0]
 
 

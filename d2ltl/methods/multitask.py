@@ -93,7 +93,7 @@ def train_multitask(
     train_imgs, train_labels = _all_images([train for train, _ in pairs.values()])
     test_imgs, test_labels = _all_images([test for _, test in pairs.values()])
     if common := {path for path, _ in train_imgs.items} & {path for path, _ in test_imgs.items}:
-        raise ImageFolderError(f"{min(common)} is to train one task, and to test another: they share what they learn.")
+        raise ImageFolderError(f"{min(common)} trains one task and tests another, although tasks share their features.")
     devices = check_devices(devices)
 
     runtime.reseed(seed)

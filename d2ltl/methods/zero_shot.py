@@ -113,13 +113,13 @@ def recognise_unseen(
 
 def _labels_of(names: Sequence[str], classes: Sequence[str]) -> list[int]:
     if unknown := set(names) - set(classes):
-        raise SettingsError(f"{min(unknown)} is to be left out, but is none of the classes {', '.join(classes)}.")
+        raise SettingsError(f"unseen names {min(unknown)}, which is none of the classes {', '.join(classes)}.")
     if not 2 <= len(set(names)) <= len(classes) - 2:
         raise SettingsError(
-            f"{len(set(names))} of {len(classes)} classes are to be left out; at least 2 must be, and 2 must stay."
+            f"unseen leaves out {len(set(names))} of {len(classes)} classes; leave out at least 2, and keep at least 2."
         )
     if len(set(names)) < len(names):
-        raise SettingsError(f"A class is to be left out twice: {', '.join(names)}.")
+        raise SettingsError(f"unseen names a class twice: {', '.join(names)}.")
     return [classes.index(name) for name in names]
 
 

@@ -59,8 +59,8 @@ def to_convolutional(net: HybridBlock, size: int = 224) -> nn.HybridSequential:
             side = shape[2:] or side
     if [shape[2:] for _, shape in output_shapes(convolutional, size)][-1] != (1, 1):
         raise NetworkError(
-            f"{net.name} does not make one output for each class of an image of {size} × {size} pixels, or its last "
-            "pooling does not cover the map there; give the size that it was made for."
+            f"{net.name} does not give one output for each class of an image of {size} × {size} pixels. Use the "
+            "size that it was made for or trained on."
         )
     return convolutional
 

@@ -117,7 +117,7 @@ def train_on_codes(
         If a class has no training image, or the output is not a dense layer with one output per class.
     """
     if not isinstance(net.output, gluon.nn.Dense):
-        raise NetworkError(f"The output of {net.name} is not a dense layer: it takes no linear classifier's weights.")
+        raise NetworkError(f"The output of {net.name} is not a dense layer, as a linear classifier needs.")
     train_imgs, test_imgs = as_pair(data)
     check_input(net, options.get("size", 224), len(train_imgs.synsets))
     check_every_class(train_imgs, "train")

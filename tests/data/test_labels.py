@@ -39,7 +39,7 @@ def test_the_table_may_lie_beside_the_class_folders(folder):
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        (None, "has no labels.csv"),
+        (None, "There is no labels.csv in"),
         (["file,food", "train/across/000.jpg,bread"], "columns file, food; file and width"),
         (["name,width", "train/across/0.png,3"], "columns name, width"),
         ([], "file and width are needed"),

@@ -47,7 +47,7 @@ def test_the_most_frequent_other_class_counts(images):
         (lambda images: d2ltl.take(images, 21), "has 20 images of across; 21 are needed"),
         (lambda images: d2ltl.imbalanced(images, 0.5, "across"), "ratio is 0.5"),
         (lambda images: d2ltl.imbalanced(images, float("nan"), "across"), "ratio is nan"),
-        (lambda images: d2ltl.imbalanced(images, 100, "across"), "of 20 images to one, none of across"),
+        (lambda images: d2ltl.imbalanced(images, 100, "across"), "has 20 images, so none of across"),
         (lambda images: d2ltl.imbalanced(images, 2, "defect"), "no class 'defect'; choose from across, upright"),
         (lambda images: d2ltl.imbalanced(images.subset(range(15, 40)), 2, "across"), "has 5 images of across; 10"),
     ],

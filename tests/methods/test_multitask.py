@@ -125,7 +125,7 @@ def test_a_task_must_have_the_same_classes_to_train_and_to_test(source, tasks):
 
 def test_no_image_trains_one_task_and_tests_another(source, directions):
     train, test = directions
-    with pytest.raises(d2ltl.ImageFolderError, match="is to train one task, and to test another"):
+    with pytest.raises(d2ltl.ImageFolderError, match="trains one task and tests another"):
         train_multitask(source, tasks={"a": (train, test), "b": (test, train)}, **TINY)
 
 

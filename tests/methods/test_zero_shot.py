@@ -83,7 +83,7 @@ def test_attributes_that_all_seen_classes_share_tell_nothing(attributed, source_
 
 
 def test_without_attributes_there_is_nothing_to_recognise_by(stripes, attributed, source):
-    with pytest.raises(d2ltl.ImageFolderError, match="has no labels.csv"):
+    with pytest.raises(d2ltl.ImageFolderError, match="There is no labels.csv"):
         recognise_unseen(source, data=stripes, attributes=["first"], unseen=[], size=32)
     with pytest.raises(d2ltl.ImageFolderError, match="file and third are needed"):
         recognise_unseen(source, data=attributed, attributes=["third"], unseen=["ab"], size=32)
@@ -105,11 +105,11 @@ def test_a_class_without_an_image_is_named(attributed, source, part, purpose):
 @pytest.mark.parametrize(
     ("group", "problem"),
     [
-        ("ax", "x is to be left out, but is none of the classes a, b, c, d"),
+        ("ax", "unseen names x, which is none of the classes a, b, c, d"),
         ("a", "1 of 4 classes"),
         ("aa", "1 of 4 classes"),
         ("abc", "3 of 4 classes"),
-        ("aba", "A class is to be left out twice: a, b, a"),
+        ("aba", "unseen names a class twice: a, b, a"),
     ],
 )
 def test_groups_that_make_no_sense_are_refused(attributed, source, group, problem):
