@@ -156,7 +156,7 @@ def legend_beside(figure: Figure, **options: Any) -> None:
     for ax in figure.axes:
         for handle, label in zip(*ax.get_legend_handles_labels()):
             labelled.setdefault(label, handle)
-    figure.legend([*labelled.values()], [*labelled], loc="outside right upper", fontsize="small", **options)
+    figure.legend([*labelled.values()], [*labelled], loc="outside right center", fontsize="small", **options)
 
 
 def png(figure: Figure, dpi: int = 110) -> bytes:

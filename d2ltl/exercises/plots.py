@@ -125,7 +125,7 @@ def plot_rows(rows: Sequence[ClassRow], images: ImageFolder, title: str = "", nu
 
 def plot_first_epoch(trials: Sequence[Trial], title: str = "") -> Figure:
     """Return a figure of test accuracy before and after one epoch; thin lines show the seeds, bold lines the means."""
-    figure = _new_figure(title, 5)
+    figure = _new_figure(title, 7)
     ax = figure.subplots()
     for i, (way, of_way) in enumerate(_by_way(trials).items()):
         curves = np.array([(t.before, t.accuracy) for t in of_way], dtype=float)
