@@ -75,6 +75,22 @@ def test_what_cannot_be_advised_on_is_refused(tmp_path, stripes):
         d2ltl.advise(stripes, size=0)
 
 
+def test_a_network_that_cannot_run_so_small_images_gets_224(stripes, monkeypatch):
+    monkeypatch.setattr(advising, "SCRATCH_STEPS", 1)
+    net = d2ltl.scratch_net(2, "squeezenet1.1")
+    net(mx.nd.zeros((1, 3, 224, 224)))
+    few = d2ltl.sample(d2ltl.load_images(stripes)[0], 8)
+    assert d2ltl.advise(few, {"squeezenet": net}, size=96).fits[0].size == 224
+
+
+def test_a_network_from_scratch_that_diverges_has_accuracy_0(stripes, source, monkeypatch):
+    def diverge(*_, **__):
+        raise d2ltl.DivergenceError("The loss is nan")
+
+    monkeypatch.setattr(advising, "train_fine_tuning", diverge)
+    assert d2ltl.advise(stripes, {"tiny": source}, size=32).scratch == 0
+
+
 def test_the_command_prints_the_advice(stripes, source_file, capsys):
     assert main([str(stripes), "--sources", f"tiny:{source_file}", "--size", "32"]) == 0
     printed = capsys.readouterr().out

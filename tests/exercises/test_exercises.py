@@ -159,7 +159,7 @@ def test_the_hot_dog_of_squeezenet(tmp_path, monkeypatch):
     source = exercises.imagenet_net()
     images = [d2ltl.sample(part, 40) for part in d2ltl.load_images("hotdog-mini")]
     photocopier, hot_dog = exercises.class_rows(source, images[1], batch_size=20)
-    assert (photocopier.name, hot_dog.name, hot_dog.weights.shape) == ("photocopier", "hotdog", (1, 16))
+    assert (photocopier.name, hot_dog.name, hot_dog.weights.shape) == ("photocopier", "hotdog", (1, 512))
     assert hot_dog.auc > 0.75
     assert photocopier.auc < 0.65
     net = d2ltl.finetune_net(2, source)
@@ -207,6 +207,35 @@ def test_bad_arguments_end_with_status_2(wrong):
     with pytest.raises(SystemExit) as stop:
         main(wrong)
     assert stop.value.code == 2
+
+
+def test_a_quick_exercise_takes_a_quarter_of_the_images(stripes, source_file, tmp_path):
+    assert run(1, stripes, source_file, tmp_path, "--quick", "--rates", "0.01") == 0
+    numbers = json.loads((tmp_path / "exercise-1.json").read_text())
+    assert (numbers["quick"], numbers["images"]) == (True, [10, 5])
+
+
+@pytest.mark.full
+def test_exercise_4_writes_two_figures(source_file, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("MXNET_HOME", str(tmp_path / "none"))
+    for part, number in (("train", 8), ("test", 6)):
+        write_images(tmp_path / "images" / part, number, classes=("hotdog", "not-hotdog"))
+    assert run(4, tmp_path / "images", source_file, tmp_path / "out", "--size", "224") == 0
+    printed = capsys.readouterr().out
+    assert "row 713, photocopier: AUC" in printed
+    assert "output layer from row 934, seed 0: test acc" in printed
+    assert {file.name for file in (tmp_path / "out").iterdir()} == {
+        "exercise-4.json", "exercise-4.png", "exercise-4-rows.png"}  # fmt: skip
+    assert run(4, tmp_path / "images", source_file, tmp_path / "out", "--rates", "0.1", "0.2") == 2
+
+
+def test_a_title_names_the_data_and_not_its_parent(stripes, source_file, tmp_path, monkeypatch):
+    titles = []
+    monkeypatch.setattr("matplotlib.figure.Figure.suptitle", lambda self, title, **_: titles.append(title))
+    folders = write_images(tmp_path / "my photos", 10)  # bare class folders
+    for data, name in ((folders, "my photos"), (stripes, stripes.name)):
+        assert run(1, stripes, source_file, tmp_path / "out", "--rates", "0.01", "--data", str(data)) == 0
+        assert titles.pop() == f"tiny, on {name}"
 
 
 def test_help_teaches():

@@ -1,0 +1,68 @@
+import io
+
+import numpy as np
+import pytest
+
+import d2ltl
+from d2ltl.exercises import Trial, plots
+from d2ltl.exercises.class_rows import ClassRow
+from d2ltl.history import Epoch, History
+
+
+def trial(way, rate, accuracy, seed=0, before=None):
+    history = accuracy and History(["cpu(0)"], [Epoch(1, 0.5, 0.5, accuracy, 2.0, 10.0)])
+    return Trial(way, rate, seed, history, before)
+
+
+def labels_of(figure):
+    figure.savefig(io.BytesIO())
+    return [text.get_text() for text in figure.legends[0].get_texts()]
+
+
+def test_a_run_that_diverged_is_a_cross_and_its_rate_has_no_mean():
+    trials = [trial("finetune", 0.01, 0.7), trial("finetune", 0.01, 0.9, seed=1), trial("finetune", 1.0, None)]
+    figure = plots.plot_rates(trials, title="$_$ is no formula")
+    mean, runs, lost = figure.axes[0].lines
+    assert mean.get_ydata()[0] == pytest.approx(0.8)
+    assert np.isnan(mean.get_ydata()[1])
+    assert [*runs.get_ydata()] == [0.7, 0.9]
+    assert (lost.get_marker(), [*lost.get_xdata()]) == ("x", [1.0])
+    assert labels_of(figure) == ["finetune, mean", "finetune, diverged"]
+
+
+def test_tuned_networks_stand_beside_the_grid():
+    grid = [trial("finetune", rate, accuracy) for rate, accuracy in ((0.01, 0.8), (0.1, 0.6))]
+    figure = plots.plot_tuning(grid, [trial("finetune", 0.01, 0.75), trial("scratch", 0.1, 0.5)])
+    assert [label.get_text() for label in figure.axes[1].get_xticklabels()] == [
+        "finetune\nrate 0.01",
+        "scratch\nrate 0.1",
+    ]
+
+
+def test_accuracy_stands_against_time():
+    figure = plots.plot_time([trial("finetune", 0.01, 0.8), trial("codes-svm", None, 0.7)])
+    assert labels_of(figure) == ["finetune", "codes-svm"]
+    assert [line.get_xdata() for line in figure.axes[0].lines] == [[2.0], [2.0]] * 2
+
+
+def test_features_that_do_not_depend_on_the_mode_lie_on_the_diagonal():
+    codes = np.random.default_rng(0).uniform(size=(5, 3))
+    figure = plots.plot_modes({"frozen": (codes, 2 * codes), "fixed": (codes, codes)})
+    _, points = figure.axes[1].lines
+    assert np.array_equal(points.get_xdata(), points.get_ydata())
+    assert [ax.get_title() for ax in figure.axes] == ["frozen", "fixed"]
+
+
+def test_each_row_shows_the_images_that_it_ranks_highest(stripes):
+    images = d2ltl.load_images(stripes)[1]
+    row = ClassRow(934, "hotdog", np.zeros((1, 3)), np.linspace(0, 1, len(images)), 0.9)
+    figure = plots.plot_rows([row], images, number=3)
+    assert figure.subfigs[0].texts[0].get_text() == "row 934, hotdog: AUC 0.90"
+    assert [ax.get_title() for ax in figure.axes] == ["upright\n100.0%", "upright\n94.7%", "upright\n89.5%"]
+
+
+def test_the_first_epoch_leads_from_before_to_after():
+    trials = [trial("xavier", 0.01, 0.8, seed, before=0.5) for seed in (0, 1)] + [trial("row 934", 0.01, 0.7, 0, 0.75)]
+    figure = plots.plot_first_epoch(trials)
+    assert labels_of(figure) == ["xavier", "row 934"]
+    assert figure.axes[0].lines[2].get_ydata().tolist() == [0.5, 0.8]
