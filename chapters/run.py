@@ -12,7 +12,7 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
-from d2ltl.replacing import replacing
+from d2ltl.files import atomic_write
 
 HERE = Path(__file__).parent
 WIDGET = "application/vnd.jupyter.widget-view+json"  # a progress bar: nothing is left of it when the run has ended
@@ -79,7 +79,7 @@ def _try_run(file: Path, out: Path | None) -> bool:
     print(f"{file.name}: {time.perf_counter() - start:.0f} s", flush=True)
     if out:
         out.mkdir(parents=True, exist_ok=True)
-        with replacing(out / file.name) as temporary:
+        with atomic_write(out / file.name) as temporary:
             nbformat.write(notebook, temporary)
     return True
 
