@@ -19,7 +19,7 @@ from d2ltl.errors import check_seeds
 if TYPE_CHECKING:
     from mxnet import Context
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
 
 CGROUP = Path("/sys/fs/cgroup")  # Linux lists the resource limits of a container here
 
