@@ -32,6 +32,9 @@ class Rates(NamedTuple):
     lr_scratch: float = BOOK.lr_scratch
 
 
+BOOK_RATES = Rates()
+
+
 class Strategy(NamedTuple):
     """A training strategy: how to create a network for the target task, and how to train it.
 
@@ -60,7 +63,7 @@ def train_network(
     source: HybridBlock,
     *,
     data: Data,
-    rates: Rates = Rates(),  # noqa: B008  # immutable
+    rates: Rates = BOOK_RATES,
     seed: int = 0,
     change: Callable[[HybridBlock], object] | None = None,
     **options: Any,
@@ -92,7 +95,7 @@ def create_and_train(
     source: HybridBlock,
     *,
     data: Pair,
-    rates: Rates = Rates(),  # noqa: B008  # immutable
+    rates: Rates = BOOK_RATES,
     change: Callable[[HybridBlock], object] | None = None,
     **options: Any,
 ) -> tuple[HybridBlock, History]:

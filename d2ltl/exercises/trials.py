@@ -10,7 +10,7 @@ from typing import Any
 
 from mxnet.gluon import HybridBlock
 
-from d2ltl.comparison.strategies import Rates, find_strategy, train_network
+from d2ltl.comparison.strategies import BOOK_RATES, Rates, find_strategy, train_network
 from d2ltl.data.pairs import Data, as_pair
 from d2ltl.errors import DivergenceError
 from d2ltl.history import History
@@ -81,7 +81,7 @@ def run_trial(
         See `train_fine_tuning`, where `epochs` is called `num_epochs`.
     """
     rate = learning_rate if find_strategy(way).rate else None
-    rates = Rates() if rate is None else Rates(rate, rate)
+    rates = BOOK_RATES if rate is None else Rates(rate, rate)
     pair = as_pair(data)
     options: dict[str, Any] = {"num_epochs": epochs, "size": size, "batch_size": batch_size, "seed": seed}
     history = history_unless_diverged(
