@@ -23,22 +23,22 @@ DOCS = Path(__file__).parents[1] / "docs"
 FIGURES = DOCS / "images" / "show"
 WIDTH, COLOURS, LINE = 900, 64, 90  # maximal width of a figure in pixels, its number of colours, characters per line
 HEAD = """\
-# What it can show
+# What the library can show
 
-Everything that the library can show, by topic: each with the command that shows it in less than a minute on two cores,
-and with what it showed here. Small settings show the way, not the truth: one seed, few images, few epochs. The chapters
-repeat them with more images and epochs, and give a verdict over several seeds.
+This page shows everything that the library can demonstrate, by topic. Each entry has a command, which takes less than a
+minute on two cores, and its result here. The results are rough: one seed, few images, few epochs. The chapters repeat
+them with more images and epochs, and give a verdict over several seeds.
 
 Nothing is downloaded: *rendered* images are those of [hotdog-mini](cards/hotdog-mini.md), digits are scikit-learn's,
 and the source model is [the one that comes with the library](cards/tinyimagenet.md). `python -m d2ltl.show` lists
-the demonstrations. `python -m tools.catalogue` wrote this page; the seconds are those of two cores without a GPU.
+the demonstrations. `python -m tools.catalogue` wrote this page. The times were measured on two cores without a GPU.
 """
 CHAPTER = "The fine-tuning chapter"
 COMPARE = "python -m d2ltl.compare --size 32 --epochs 2 --out compare"
 EXERCISE = "python -m d2ltl.exercises {0} --quick --batch-size 20 --epochs 1 --out exercise-{0}"
 QUESTIONS = {
     1: "Exercise 1: which learning rate?",
-    2: "Exercise 2: both tuned, does the difference remain?",
+    2: "Exercise 2: does the difference remain if both networks are tuned?",
     3: "Exercise 3: what if the features are kept?",
     4: "Exercise 4: what can the row of a class do?",
 }

@@ -52,11 +52,11 @@ WHY, WHEN_AND_HOW = "Why transfer", "When and how to transfer"
 FIRST, BEYOND = "A first experience", "Beyond fine-tuning"
 # fmt: off
 DEMONSTRATIONS = {
-    "gains": Demonstration(WHY, "Does transfer start higher, rise steeper, end higher?", "why_transfer.gains"),
+    "gains": Demonstration(WHY, "Does transfer give a higher start, slope and asymptote?", "why_transfer.gains"),
     "few-images": Demonstration(WHY, "How few images are enough?", "why_transfer.few_images"),
     "designed-features": Demonstration(WHY, "Are learned features better than designed ones?",
                                        "why_transfer.designed_features"),
-    "time-and-energy": Demonstration(WHY, "How soon is an accuracy reached, at what energy?",
+    "time-and-energy": Demonstration(WHY, "How much time and energy does an accuracy take?",
                                      "why_transfer.time_and_energy"),
     "codes-by-depth": Demonstration(WHEN_AND_HOW, "From which stage are CNN codes best?",
                                     "when_and_how.codes_by_depth"),
@@ -68,7 +68,7 @@ DEMONSTRATIONS = {
     "first-experience": Demonstration(FIRST, "What do 20 images of each of 10 foods teach?",
                                       "first_experience.few_foods"),
     "curves": Demonstration(FIRST, "When does a network learn its images by heart?", "first_experience.curves"),
-    "confusion": Demonstration(FIRST, "Which foods are taken for which?", "first_experience.confusion"),
+    "confusion": Demonstration(FIRST, "Which foods does the network confuse?", "first_experience.confusion"),
     "augmentations": Demonstration(FIRST, "What does each augmentation do, and does it help?",
                                    "first_experience.augmentations"),
     "imbalance": Demonstration(FIRST, "What if one class is rare?", "first_experience.imbalance"),
@@ -78,7 +78,7 @@ DEMONSTRATIONS = {
                                     "tasks_and_domains.another_domain"),
     "unseen-classes": Demonstration(BEYOND, "Can foods be recognised that were never seen?",
                                     "tasks_and_domains.unseen_foods"),
-    "self-taught": Demonstration(BEYOND, "What are images without labels worth, if they show other things?",
+    "self-taught": Demonstration(BEYOND, "Do unlabelled images of other classes help?",
                                  "unlabelled_and_distilled.self_taught"),
     "self-taught-clustering": Demonstration(BEYOND, "Do many other images help to sort a few without labels?",
                                             "unlabelled_and_distilled.self_taught_clustering"),

@@ -47,7 +47,7 @@ def few_foods(seed: int) -> Shown:
     numbers = ", ".join(f"{way} {accuracy:.3f}" for way, accuracy in accuracies.items())
     seconds = ", ".join(f"{history.seconds:.0f}" for history in histories.values())
     figure = plot_curves({way: [history] for way, history in histories.items()})
-    return Shown(f"{numbers} of 10 foods right (chance 0.1), in {seconds} s of training. Best: {best}.", figure)
+    return Shown(f"Test accuracy on 10 foods (chance 0.1): {numbers}; {seconds} s of training. Best: {best}.", figure)
 
 
 def curves(seed: int) -> Shown:
@@ -72,8 +72,8 @@ def confusion(seed: int) -> Shown:
     wrong = matrix - np.diag(np.diag(matrix))
     true, taken = np.unravel_index(wrong.argmax(), wrong.shape)
     names = data[1].synsets
-    verdict = f"{accuracy:.3f} right. Most often, {names[true]} is taken for {names[taken]}: "
-    verdict += f"{wrong[true, taken]} of {matrix[true].sum()}."
+    verdict = f"Test accuracy {accuracy:.3f}. The most frequent mistake: {wrong[true, taken]} of {matrix[true].sum()} "
+    verdict += f"images of {names[true]} are classified as {names[taken]}."
     return Shown(verdict, plot_confusion({"finetune, last 3 layers": matrix}, names))
 
 

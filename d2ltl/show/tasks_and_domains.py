@@ -106,7 +106,7 @@ def unseen_foods(seed: int) -> Shown:
         for field in ("accuracy", "general_unseen", "general_seen")
     )
     return Shown(
-        f"Two foods at a time were never seen. Told from each other: accuracy {accuracy:.3f}, chance "
-        f"{results[0].chance:.2f}. Picked among all ten foods: {general:.3f}, while the seen ones get {seen:.3f}.",
+        f"Two foods at a time have no training images. Accuracy on them, choosing between these two: {accuracy:.3f} "
+        f"(chance {results[0].chance:.2f}); choosing among all ten: {general:.3f}. The other foods: {seen:.3f}.",
         figure,
     )

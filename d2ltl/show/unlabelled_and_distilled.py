@@ -62,7 +62,7 @@ def self_taught_clustering(seed: int) -> Shown:
         "pixels, K-means": _kmeans(read_pixels(few, 16).reshape(len(few), -1), seed),
         "CNN codes, K-means": _kmeans(describe(few), seed),
         "codes, co-clustered alone": cluster_with_help(few, None, len(FOODS), describe=describe, seed=seed),
-        f"… with {len(many)} other images": cluster_with_help(few, many, len(FOODS), describe=describe, seed=seed),
+        "codes, co-clustered with help": cluster_with_help(few, many, len(FOODS), describe=describe, seed=seed),
     }
     found = {way: agreement(clusters, few.labels) for way, clusters in ways.items()}
     figure = Figure(figsize=(8, 2.6), layout="constrained")
@@ -77,7 +77,8 @@ def self_taught_clustering(seed: int) -> Shown:
     alone, helped = [*found.values()][2:]
     numbers = ", ".join(f"{way} {nmi:.2f}" for way, (nmi, _) in found.items())
     effect = "helped" if helped[0] > alone[0] else "did not help"
-    return Shown(f"NMI of {len(few)} images of {len(FOODS)} foods: {numbers}. The others {effect}.", figure)
+    verdict = f"NMI of {len(few)} images of {len(FOODS)} foods: {numbers}. The {len(many)} other images {effect}."
+    return Shown(verdict, figure)
 
 
 def _kmeans(features: np.ndarray, seed: int) -> np.ndarray:
@@ -105,6 +106,5 @@ def distillation(seed: int) -> Shown:
         for name, found in profiles.items()
     )
     gain = profiles["distilled"].accuracy - profiles["student alone"].accuracy
-    effect = f"gains {gain:.3f}" if gain > 0 else f"loses {-gain:.3f}"
-    return Shown(f"Test accuracy, size, speed: {numbers}. The student {effect} by its teacher.",
-                 plot_curves(histories))  # fmt: skip
+    verdict = f"Test accuracy, size, speed: {numbers}. Distillation changes the student's accuracy by {gain:+.3f}."
+    return Shown(verdict, plot_curves(histories))

@@ -65,8 +65,9 @@ def stages_kept(seed: int) -> Shown:
     renewed: dict[int, float] = {k: measure(reinitialize_stages, k) for k in KEPT}
     curves = {"k stages fixed, rest fine-tuned": fixed, "k stages transferred, rest new": renewed}
     verdict = (
-        f"After {EPOCHS} epochs on {len(images)} images, k = 0, 3, 5: fixed {_row(fixed)}; the rest new "
-        f"{_row(renewed)}. Transferring all stages rather than none gains {renewed[5] - renewed[0]:+.3f}."
+        f"After {EPOCHS} epochs on {len(images)} images, for k = 0, 3, 5: first k stages fixed {_row(fixed)}; "
+        f"stages after the first k initialised anew {_row(renewed)}. "
+        f"Transferring all stages rather than none gains {renewed[5] - renewed[0]:+.3f}."
     )
     return Shown(verdict, plot_lines(curves, "k, the number of stages kept"))
 
@@ -144,6 +145,6 @@ def negative_transfer(seed: int) -> Shown:
     hurts = [f"{number}" for number in tuned if tuned[number] < scratch[number]]
     return Shown(
         f"Gain of transfer from colour photographs to digits: {gains} images. "
-        f"{'It hurts with ' + ' and '.join(hurts) if hurts else 'It hurts with none of them'}.",
+        f"Transfer hurts with {' and '.join(hurts) + ' images' if hurts else 'neither number'}.",
         plot_lines(curves, "training images"),
     )
