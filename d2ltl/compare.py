@@ -40,10 +40,10 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     add_options(parser.add_argument_group("source model"), "--net", "--pretrained")
     how = parser.add_argument_group("training")
     how.add_argument("--strategies", nargs="+", default=["finetune", "scratch"], metavar="NAME",
-                     help="finetune, scratch, frozen (features frozen, output layer trained), fixed (like frozen, with "
-                          "batch normalisation frozen too), freeze-K (first K stages frozen, for example freeze-2), "
-                          "codes-svm, codes-softmax (linear classifier on features that are computed once), distilled "
-                          "(small network that learns from the fine-tuned one); default: finetune scratch")
+                     help="finetune, scratch, frozen (features frozen, new output layer trained), fixed (like frozen, "
+                          "and batch normalisation uses its running statistics), freeze-K (first K stages frozen, "
+                          "for example freeze-2), codes-svm, codes-softmax (linear classifier on the CNN codes), "
+                          "distilled (small network that learns from a fine-tuned network); default: finetune scratch")
     how.add_argument("--epochs", type=int, metavar="N", help=f"number of epochs; default: {default_of('epochs')}")
     add_options(how, "--batch-size", "--seeds")
     how.add_argument("--lr-finetune", type=float, metavar="RATE",

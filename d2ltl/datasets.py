@@ -69,6 +69,8 @@ def find_data(data: str | os.PathLike[str]) -> str:
     if data in data_hub.DATA_HUB:
         return data_hub.download_extract(str(data))
     if not Path(data).exists():
+        if str(data) in data_hub.DATA_HUB:
+            raise ImageFolderError(f"The path {data} does not exist. For the entry of the data hub, give a str.")
         known = ", ".join(sorted(data_hub.DATA_HUB))
         raise ImageFolderError(f"{data} is not a folder, nor an archive, nor a name of the data hub ({known}).")
     return data_hub.open_archive(data) if Path(data).is_file() else os.fspath(data)

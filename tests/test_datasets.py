@@ -62,6 +62,12 @@ def test_an_unknown_name_is_an_error_that_lists_the_known():
         datasets.find_data("mushrooms")
 
 
+def test_a_path_is_no_name_of_the_hub(cache, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(d2ltl.ImageFolderError, match="digits does not exist. For the entry .* give a str"):
+        datasets.find_data(Path("digits"))
+
+
 def test_the_digits_are_those_of_scikit_learn(cache):
     train, test = d2ltl.load_images(datasets.find_data("digits"))
     digits = load_digits()

@@ -79,9 +79,10 @@ sys.meta_path.insert(0, NotInstalled)
 """
 
 
-def test_without_mxnet_the_first_use_says_which_command_installs_it():
-    code = WITHOUT_MXNET + "import d2ltl\ntry: d2ltl.finetune_net\nexcept d2ltl.D2LTLError as error: print(error)"
-    assert "pip install mxnet==1.9.1" in python(code)
+@pytest.mark.parametrize("use", ["d2ltl.finetune_net", "exercises.run_trial"])
+def test_without_mxnet_the_first_use_says_which_command_installs_it(use):
+    code = f"import d2ltl\nfrom d2ltl import exercises\ntry: {use}\nexcept d2ltl.D2LTLError as error: print(error)"
+    assert "pip install mxnet==1.9.1" in python(WITHOUT_MXNET + code)
 
 
 @pytest.mark.parametrize("command", ["compare --out out", "advice hotdog-mini", "exercises 1 --out out", "show gains"])

@@ -175,7 +175,7 @@ def run_comparison(
     return Comparison(
         settings=settings,
         classes=list(images[0].synsets),
-        images=_describe(*images, given=isinstance(data, tuple)),
+        images=_describe(*images, given=not isinstance(data, (str, os.PathLike))),
         devices=[str(device) for device in runtime.devices()],
         versions=runtime.versions(),
         runs=[_run(strategy, seed, settings, images, source, folder) for seed in seeds for strategy in strategies],

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from mxnet.gluon import HybridBlock
 
 from d2ltl import runtime
+from d2ltl.data.decoding import PathLike
 from d2ltl.data.pairs import Data, Pair, as_pair
 from d2ltl.datasets import BOOK
 from d2ltl.errors import SettingsError
@@ -84,7 +85,8 @@ def train_network(
         Function that changes the network before the training, for example freezes some layers.
     data, **options
         Images and further arguments of `train_fine_tuning`, which also lists the errors. Strategies that begin with
-        ``codes-`` use only ``size``, ``batch_size``, ``devices`` and ``verbose``.
+        ``codes-`` use only ``size``, ``batch_size``, ``devices`` and ``verbose``. ``distilled`` has a loss of its own,
+        and its callbacks follow only the small network.
     """
     runtime.reseed(seed)
     return create_and_train(strategy, source, data=as_pair(data), rates=rates, change=change, seed=seed, **options)
@@ -144,30 +146,39 @@ def _student_net(classes: int, _: HybridBlock) -> HybridBlock:
 
 
 def _distil(
-    net: HybridBlock, source: HybridBlock, rates: Rates, *, data: Pair, checkpoint: Path | None = None, **options: Any
+    net: HybridBlock,
+    source: HybridBlock,
+    rates: Rates,
+    *,
+    data: Pair,
+    checkpoint: PathLike | None = None,
+    **options: Any,
 ) -> History:
     """Train a teacher with the strategy `finetune`, then train the student."""
-    kept = checkpoint and checkpoint.with_suffix(".teacher")
-    teacher, _ = train_network("finetune", source, data=data, rates=rates, checkpoint=kept, **options)
+    kept = Path(checkpoint).with_suffix(".teacher") if checkpoint else None
+    teaching = {**options, "callbacks": ()}
+    teacher, _ = train_network("finetune", source, data=data, rates=rates, checkpoint=kept, **teaching)
     history = distill(net, teacher, rates.lr_scratch, data=data, checkpoint=checkpoint, **options)
     if kept:
         kept.unlink()
     return history
 
 
+# fmt: off
 STRATEGIES = {
-    "finetune": _by_gradient(finetune_net, "lr_finetune", "pretrained features under a new output layer, all trained"),
-    "scratch": _by_gradient(_untrained_net, "lr_scratch", "the same network, untrained"),
-    "frozen": _by_gradient(
-        partial(_frozen_net, batch_norm="book"), "lr_finetune", "pretrained features kept, the new output layer trained"
-    ),
-    "fixed": _by_gradient(
-        partial(_frozen_net, batch_norm="fixed"), "lr_finetune", "as frozen, and batch normalisation is held still too"
-    ),
-    "codes-svm": _on_codes("svm", "a linear SVM on the pretrained features' output, computed once"),
-    "codes-softmax": _on_codes("softmax", "logistic regression on the pretrained features' output, computed once"),
-    "distilled": Strategy(_student_net, _distil, "lr_scratch", f"an untrained {STUDENT} learns from a fine-tuned net"),
+    "finetune": _by_gradient(finetune_net, "lr_finetune",
+                             "pretrained features, new output layer; all layers are trained"),
+    "scratch": _by_gradient(_untrained_net, "lr_scratch", "the same architecture, untrained"),
+    "frozen": _by_gradient(partial(_frozen_net, batch_norm="book"), "lr_finetune",
+                           "pretrained features frozen, new output layer trained"),
+    "fixed": _by_gradient(partial(_frozen_net, batch_norm="fixed"), "lr_finetune",
+                          "like frozen, and batch normalisation uses its running statistics"),
+    "codes-svm": _on_codes("svm", "linear SVM on the CNN codes of the source model"),
+    "codes-softmax": _on_codes("softmax", "logistic regression on the CNN codes of the source model"),
+    "distilled": Strategy(_student_net, _distil, "lr_scratch",
+                          f"untrained {STUDENT} that learns from a fine-tuned network"),
 }
+# fmt: on
 
 
 def find_strategy(name: str) -> Strategy:
@@ -188,6 +199,8 @@ def find_strategy(name: str) -> Strategy:
         return STRATEGIES[name]
     if freeze_k := re.fullmatch(r"freeze-([1-9][0-9]*)", name):
         make_net = partial(_partly_frozen_net, k=int(freeze_k[1]))
-        return _by_gradient(make_net, "lr_finetune", f"the first {freeze_k[1]} stages kept, the rest fine-tuned")
-    choice = f"{', '.join(STRATEGIES)}, or freeze-1, freeze-2, … to keep so many stages"
+        return _by_gradient(
+            make_net, "lr_finetune", f"the first {freeze_k[1]} stages frozen, the other layers fine-tuned"
+        )
+    choice = f"{', '.join(STRATEGIES)}, or freeze-1, freeze-2, … to freeze so many stages"
     raise SettingsError(f"There is no strategy {name!r}; choose from {choice}.")

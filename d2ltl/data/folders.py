@@ -58,6 +58,14 @@ class ImageFolder(ImageFolderDataset):
         """Return Gluon's data set as an `ImageFolder` with the same files, labels and classes."""
         if isinstance(images, ImageFolder):
             return images
+        if not isinstance(images, ImageFolderDataset):
+            kinds = "a name of the data hub, a folder, an archive, an ImageFolderDataset, or a pair of these"
+            raise ImageFolderError(f"The data set is a {type(images).__name__}; give {kinds}.")
+        if images._transform or images._flag != 1:  # d2ltl reads RGB images, and augments them itself
+            raise ImageFolderError(
+                f"The data set of {images._root} has a transform or a flag. Give one without them: the arguments "
+                "train_augs and test_augs say how images are prepared."
+            )
         folder = object.__new__(cls)
         folder.__dict__.update(images.__dict__)
         folder.root = images._root  # Gluon has no public name for it

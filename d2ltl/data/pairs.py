@@ -111,13 +111,13 @@ def as_images(data: Images) -> ImageFolder:
         return as_pair(cast(Pair, data))[1]
     if isinstance(data, (str, os.PathLike)):
         folder = find_data(data)
-        return load_images(data)[1] if _parts(folder) else ImageFolder(folder)
+        return load_images(folder)[1] if _parts(folder) else ImageFolder(folder)
     return ImageFolder.of(data)
 
 
-def unlabelled(images: PathLike | ImageFolderDataset) -> ImageFolderDataset:
-    """Return a folder as `UnlabelledImages`, and a data set unchanged; raise ImageFolderError if there is no image."""
-    images = UnlabelledImages(find_data(images)) if isinstance(images, (str, os.PathLike)) else images
+def unlabelled(images: PathLike | ImageFolderDataset) -> ImageFolder:
+    """Return a folder as `UnlabelledImages`, or one data set (no pair); raise ImageFolderError if it has no image."""
+    images = UnlabelledImages(find_data(images)) if isinstance(images, (str, os.PathLike)) else ImageFolder.of(images)
     if not len(images):
         raise ImageFolderError("The data set has no image.")
     return images

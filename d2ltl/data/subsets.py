@@ -86,6 +86,8 @@ def _counts(images: ImageFolder) -> np.ndarray:
 
 def _draw(images: ImageFolder, numbers: np.ndarray, seed: int) -> tuple[ImageFolder, ImageFolder]:
     """Return a random subset with the given number of images of each class, and the remaining images."""
+    if not images.synsets:
+        raise ImageFolderError(f"{images.root} has no classes, so there is no number of images of each class.")
     rng = np.random.default_rng(seed)
     chosen: list[int] = []
     for label, (name, number) in enumerate(zip(images.synsets, numbers.tolist())):

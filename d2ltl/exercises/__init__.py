@@ -3,6 +3,16 @@
 Names are loaded when they are first used, so ``--help`` does not load MXNet.
 """
 
+from typing import Any
+
 import lazy_loader
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+from d2ltl.errors import explain_missing_mxnet
+
+_load, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name at its first use; raise `MissingMXNetError` if MXNet is not installed."""
+    with explain_missing_mxnet():
+        return _load(name)

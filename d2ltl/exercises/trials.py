@@ -12,7 +12,7 @@ from mxnet.gluon import HybridBlock
 
 from d2ltl.comparison.strategies import BOOK_RATES, Rates, find_strategy, train_network
 from d2ltl.data.pairs import Data, as_pair
-from d2ltl.errors import DivergenceError
+from d2ltl.errors import DivergenceError, SettingsError
 from d2ltl.history import History
 
 logger = logging.getLogger(__name__)
@@ -81,6 +81,8 @@ def run_trial(
         See `train_fine_tuning`, where `epochs` is called `num_epochs`.
     """
     rate = learning_rate if find_strategy(way).rate else None
+    if find_strategy(way).rate and rate is None:
+        raise SettingsError(f"The strategy {way} needs a learning rate; the one given is None.")
     rates = BOOK_RATES if rate is None else Rates(rate, rate)
     pair = as_pair(data)
     options: dict[str, Any] = {"num_epochs": epochs, "size": size, "batch_size": batch_size, "seed": seed}

@@ -148,7 +148,7 @@ def _adversarial_step(
         with autograd.record():
             results = [losses_of(of_source, of_target, labels, reversal) for of_source, of_target, labels in shards]
         autograd.backward([loss for losses in results for loss in losses[:2]])
-        trainer.step(1)
+        trainer.step(1, ignore_stale_grad=True)
 
         def sums() -> Sums:
             loss, domain_loss = (sum(losses[i].asnumpy().item() for losses in results) for i in (0, 1))

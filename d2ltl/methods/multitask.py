@@ -146,7 +146,8 @@ class _Together(gluon.Block):
     def accuracies(self, batches: Any, labels: np.ndarray, devices: Sequence[mx.Context]) -> list[float]:
         """Return the accuracy of each task on the images with a label for the task."""
         shards = (shard for X, _ in batches for shard in shards_of(X, devices))
-        right = np.concatenate([_predicted(self.answers(shard)) for shard in shards]) == labels
+        predicted = np.concatenate([_predicted(self.answers(shard)) for shard in shards])
+        right = np.where(np.isnan(predicted), np.nan, predicted == labels)  # so that `fit` notices a divergence
         return [float(right[known, i].mean()) for i, known in enumerate((labels >= 0).T)]
 
 
@@ -174,7 +175,7 @@ def _multitask_step(
             ]
             totals = [sum(loss * weight for weight, loss in zip(weights, of_shard)) for of_shard in losses]
         autograd.backward(totals)
-        trainer.step(1)
+        trainer.step(1, ignore_stale_grad=True)
         values = np.sum([[loss.asnumpy().item() for loss in of_shard] for of_shard in losses], axis=0)
         if rate:  # gradient descent step for the tasks with labels in this batch
             slopes = (0.5 - values * weights) * (of_batch >= 0).any(axis=0)
@@ -188,8 +189,9 @@ def _multitask_step(
 
 
 def _predicted(answers: Sequence[Any]) -> np.ndarray:
-    """Return the most probable class of each image for each task, shape (n, tasks)."""
-    return np.stack([answer.asnumpy().argmax(axis=1) for answer in answers], axis=1)
+    """Return the most probable class of each image for each task, shape (n, tasks); NaN if an output is not finite."""
+    outputs = [answer.asnumpy() for answer in answers]
+    return np.stack([np.where(np.isfinite(y).all(axis=1), y.argmax(axis=1), np.nan) for y in outputs], axis=1)
 
 
 def _mean_loss(outputs: Any, labels: np.ndarray, count: int) -> Any:

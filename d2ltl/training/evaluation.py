@@ -61,8 +61,7 @@ def predict(
         A network. Its classes may differ from those of the images.
     data : str, path, pair or ImageFolder
         A folder with one folder per class (``hotdog/test``), or one part of the pair that `load_images` returns. If the
-        data has two parts (a name of the data hub, a folder or archive with ``train/`` and ``test/``, a pair), the test
-        images are used.
+        data has two parts (``train/`` and ``test/``, or a pair), the test images are used, otherwise all images.
     size, batch_size, test_augs, devices
         See `train_fine_tuning`.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import mxnet as mx
@@ -87,6 +88,8 @@ def fit(
             checkpoint.save(history)
         for callback in callbacks:
             callback(history)
+    if history.epochs[-1].test_acc is None:  # an interrupted run, resumed for no more epochs
+        history.epochs[-1] = replace(history.epochs[-1], **evaluate())
     if verbose:
         print(history)
     return history
@@ -158,7 +161,7 @@ def clear_gradients(net: gluon.Block, idle: Sequence[mx.Context]) -> None:
     """
     for device in idle:
         for parameter in parameters_of(net):
-            if parameter.grad_req != "null":
+            if parameter.grad_req != "null" and parameter._data:  # no data before the first forward pass, if deferred
                 parameter.grad(device)[:] = 0
 
 

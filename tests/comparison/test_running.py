@@ -223,6 +223,7 @@ def test_data_may_be_a_pair(stripes, source_file, tmp_path):
     comparison = compare(few, source_file, **options)
     assert comparison.settings["data"] == f"{stripes} (20 + 20 images)"
     assert comparison.images["split"] == "as it was given"
+    assert compare([*few], source_file, strategies=["codes-svm"]).images["split"] == "as it was given"
     assert outcome(compare(few, source_file, resume=True, **options)) == outcome(comparison)
     with pytest.raises(d2ltl.CheckpointError, match=r"40 \+ 20 images"):
         compare((train, test), source_file, resume=True, **options)

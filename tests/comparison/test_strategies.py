@@ -46,6 +46,20 @@ def test_the_teacher_is_the_network_that_finetune_trains(stripes, source, monkey
     assert all(map(np.array_equal, values(teachers[0]).values(), values(net).values()))
 
 
+def test_a_student_may_be_watched_and_stopped_like_any_network(stripes, source, tmp_path):
+    seen = []
+    options = {"checkpoint": str(tmp_path / "run"), "callbacks": [lambda history: seen.append(len(history))]}
+    d2ltl.train_network("distilled", source, data=stripes, **options, **OPTIONS)
+    assert seen == [1, 2]
+    assert [file.name for file in tmp_path.iterdir()] == ["run"]
+
+
+def test_the_documentation_describes_each_strategy_as_the_report_does():
+    for name, strategy in STRATEGIES.items():
+        row = next(line for line in d2ltl.find_strategy.__doc__.splitlines() if f"``{name}``" in line)
+        assert strategy.description in row.replace("`", "")
+
+
 def test_a_network_may_be_changed_before_it_is_trained(stripes, source):
     def freeze(net):
         d2ltl.freeze_stages(net, 1)

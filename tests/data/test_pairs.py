@@ -10,6 +10,8 @@ import pytest
 from conftest import write_images
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mxnet.gluon.data import ArrayDataset
+from mxnet.gluon.data.vision import ImageFolderDataset
 
 import d2ltl
 import data_hub
@@ -156,6 +158,23 @@ def test_all_images_of_one_part_are_asked_about(stripes):
 def test_what_is_no_data_is_refused(data):
     with pytest.raises(d2ltl.ImageFolderError, match="The data set is a .*; give a name of the data hub, a folder"):
         pairs.as_pair(data)
+
+
+@pytest.mark.parametrize("options", [{"transform": lambda image, label: (image, label)}, {"flag": 0}])
+def test_a_transform_is_not_dropped_in_silence(stripes, options):
+    with pytest.raises(d2ltl.ImageFolderError, match="has a transform or a flag.*test_augs"):
+        pairs.as_images(ImageFolderDataset(stripes / "test", **options))
+
+
+@pytest.mark.parametrize("data", [3, ArrayDataset([1, 2], [0, 1])])
+def test_another_kind_of_data_set_is_refused(data):
+    with pytest.raises(d2ltl.ImageFolderError, match=f"is a {type(data).__name__}; give a name"):
+        pairs.as_images(data)
+
+
+def test_a_pair_is_not_one_set_of_unlabelled_images(stripes):
+    with pytest.raises(d2ltl.ImageFolderError, match="is a tuple; give"):
+        d2ltl.learn_features(d2ltl.load_images(stripes))
 
 
 def test_a_pair_is_called_by_the_folder_of_both_parts_and_its_numbers(stripes):

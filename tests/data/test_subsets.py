@@ -114,3 +114,9 @@ def test_a_split_takes_every_image_once(images, share, seed):
 def test_parts_that_make_no_sense_are_refused(images, function, problem):
     with pytest.raises(d2ltl.D2LTLError, match=problem):
         function(images)
+
+
+@pytest.mark.parametrize("draw", [d2ltl.take, d2ltl.sample, d2ltl.split])
+def test_images_without_classes_cannot_be_drawn_by_class(images, draw):
+    with pytest.raises(d2ltl.ImageFolderError, match="has no classes"):
+        draw(d2ltl.UnlabelledImages(images.root), 0.5 if draw is d2ltl.split else 3)

@@ -53,6 +53,7 @@ def test_a_run_that_diverges_is_a_result(source, images):
         ({"rates": [0.1], "seeds": ()}, "seeds is"),
         ({"rates": [0.0]}, "learning_rate is 0"),
         ({"rates": [0.1], "way": "magic"}, "no strategy 'magic'"),
+        ({"rates": [None]}, "finetune needs a learning rate"),
     ],
 )
 def test_what_cannot_be_swept_is_refused(source, images, options, problem):
@@ -213,6 +214,12 @@ def test_a_quick_exercise_takes_a_quarter_of_the_images(stripes, source_file, tm
     assert run(1, stripes, source_file, tmp_path, "--quick", "--rates", "0.01") == 0
     numbers = json.loads((tmp_path / "exercise-1.json").read_text())
     assert (numbers["quick"], numbers["images"]) == (True, [10, 5])
+
+
+def test_a_quick_exercise_keeps_an_image_of_each_class(source_file, tmp_path):
+    photos = write_images(tmp_path / "photos", 2)
+    assert run(1, photos, source_file, tmp_path, "--quick", "--rates", "0.01") == 0
+    assert json.loads((tmp_path / "exercise-1.json").read_text())["images"] == [2, 2]
 
 
 @pytest.mark.full

@@ -11,7 +11,7 @@ from conftest import values
 import d2ltl
 from d2ltl.runtime import reseed
 
-OPTIONS = {"batch_size": 8, "num_epochs": 3, "size": 32}
+OPTIONS = {"learning_rate": 0.01, "batch_size": 8, "num_epochs": 3, "size": 32}
 
 
 @pytest.fixture(scope="module")
@@ -22,22 +22,22 @@ def copy(stripes, tmp_path_factory):
 
 def fine_tuned(source, stripes, copy, **options):
     net = d2ltl.finetune_net(2, source)
-    return net, d2ltl.train_fine_tuning(net, 0.01, data=stripes, **OPTIONS | options)
+    return net, d2ltl.train_fine_tuning(net, data=stripes, **OPTIONS | options)
 
 
 def distilled(source, stripes, copy, **options):
     student, teacher = d2ltl.finetune_net(2, source), d2ltl.finetune_net(2, source)
-    return student, d2ltl.distill(student, teacher, 0.01, data=stripes, **OPTIONS | options)
+    return student, d2ltl.distill(student, teacher, data=stripes, **OPTIONS | options)
 
 
 def adversarial(source, stripes, copy, **options):
     net = d2ltl.finetune_net(2, source)
-    return net, d2ltl.train_dann(net, 0.01, source=stripes, target=copy, **OPTIONS | options)
+    return net, d2ltl.train_dann(net, source=stripes, target=copy, **OPTIONS | options)
 
 
 def multitask(source, stripes, copy, **options):
     options = {"weights": "uncertainty", **OPTIONS, **options}
-    result = d2ltl.train_multitask(source, 0.01, tasks={"one": stripes, "other": stripes}, **options)
+    result = d2ltl.train_multitask(source, tasks={"one": stripes, "other": stripes}, **options)
     return result.nets["one"], result.history
 
 
@@ -101,6 +101,32 @@ def test_the_test_images_may_be_evaluated_now_and_then(train):
     assert math.isnan(sometimes.curve("test_acc")[0])
     with pytest.raises(d2ltl.SettingsError, match="evaluate_every is 0"):
         train(evaluate_every=0)
+
+
+def test_a_run_resumed_for_fewer_epochs_is_evaluated(source, stripes, copy, tmp_path):
+    class PowerCut(Exception):
+        pass
+
+    def cut(history):
+        if len(history) == 2:
+            raise PowerCut
+
+    options = {"checkpoint": tmp_path / "run", "evaluate_every": 3}
+    with pytest.raises(PowerCut):
+        fine_tuned(source, stripes, copy, callbacks=[cut], **options)
+    net, history = fine_tuned(source, stripes, copy, num_epochs=2, **options)
+    assert history.epochs[-1].test_acc == d2ltl.evaluate(net, stripes, size=32)[1]
+
+
+def test_a_divergence_in_the_last_step_is_noticed(train):
+    with pytest.raises(d2ltl.DivergenceError, match="at epoch 1"):
+        train(learning_rate=1e30, num_epochs=1, batch_size=40)
+
+
+def test_a_first_batch_may_be_smaller_than_the_number_of_devices(train):
+    devices = [mx.cpu(i) for i in range(3)]
+    _, history = train(devices=devices, batch_size=2, num_epochs=1)
+    assert len(history) == 1
 
 
 def test_several_devices_share_each_batch(train):
