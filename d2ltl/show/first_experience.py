@@ -121,6 +121,6 @@ def _balanced_accuracies(data: Pair, seed: int) -> dict[str, float]:
         head = linear_head(kind, seed=seed)
         head[-1].set_params(class_weight=weight)
         predicted = head.fit(codes, data[0].labels).predict(test_codes)
-        name = f"codes, {kind}" + (", weighted" if weight else "")
+        name = f"codes-{kind}" + (", weighted" if weight else "")
         accuracies[name] = float(balanced_accuracy_score(data[1].labels, predicted))
     return accuracies
