@@ -80,9 +80,10 @@ def run_trial(
     data, epochs, seed, size, batch_size
         See `train_fine_tuning`, where `epochs` is called `num_epochs`.
     """
-    rate = learning_rate if find_strategy(way).rate else None
-    if find_strategy(way).rate and rate is None:
+    by_gradient = bool(find_strategy(way).rate)
+    if by_gradient and learning_rate is None:
         raise SettingsError(f"The strategy {way} needs a learning rate; the one given is None.")
+    rate = learning_rate if by_gradient else None
     rates = BOOK_RATES if rate is None else Rates(rate, rate)
     pair = as_pair(data)
     options: dict[str, Any] = {"num_epochs": epochs, "size": size, "batch_size": batch_size, "seed": seed}
