@@ -111,7 +111,7 @@ def as_images(data: Images) -> ImageFolder:
         return as_pair(cast(Pair, data))[1]
     if isinstance(data, (str, os.PathLike)):
         folder = find_data(data)
-        return load_images(folder)[1] if _parts(folder) else ImageFolder(folder)
+        return load_images(Path(folder))[1] if _parts(folder) else ImageFolder(folder)  # a Path is no name of the hub
     return ImageFolder.of(data)
 
 

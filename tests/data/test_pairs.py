@@ -149,6 +149,12 @@ def test_data_is_a_name_of_the_hub_a_folder_an_archive_or_a_pair(stripes, tmp_pa
     assert train[0][0].shape[2] == 3
 
 
+def test_a_path_is_a_folder_even_if_the_hub_has_its_name(stripes, tmp_path, monkeypatch):
+    shutil.copytree(stripes, tmp_path / "digits")
+    monkeypatch.chdir(tmp_path)
+    assert pairs.as_images(Path("digits")).synsets == pairs.as_images("./digits").synsets == ["across", "upright"]
+
+
 def test_all_images_of_one_part_are_asked_about(stripes):
     for part in (stripes / "train", ImageFolder(stripes / "train")):
         assert len(pairs.as_images(part)) == 40
