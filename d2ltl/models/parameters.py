@@ -22,6 +22,7 @@ def parameters_of(block: Block) -> list[Parameter]:
 
 def value_of(parameter: Parameter) -> np.ndarray:
     """Return the value of a parameter on its first device as a NumPy array."""
+    mx.nd.waitall()  # a convolution that still runs may be changing the memory layout of its weights
     return parameter.data(parameter.list_ctx()[0]).asnumpy()
 
 
