@@ -32,5 +32,5 @@ def concatenate(arrays: Sequence[Any], axis: int = 0) -> Any:
 
 def input_symbol() -> Any:
     """Return a symbol of the active interface for the input of a network."""
-    data = mx.sym.var("data")
+    data = mx.sym.var("data", dtype="float32")
     return data.as_np_ndarray() if mx.util.is_np_array() else data

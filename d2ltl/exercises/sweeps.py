@@ -14,12 +14,15 @@ import numpy as np
 from mxnet import autograd
 from mxnet.gluon import HybridBlock
 
+from d2ltl.data.augmentation import test_augs
+from d2ltl.data.batches import loader
 from d2ltl.data.folders import ImageFolder
 from d2ltl.data.pairs import Data, as_pair
 from d2ltl.data.subsets import split
 from d2ltl.errors import DivergenceError, check_seeds, check_some
 from d2ltl.exercises.trials import Trial, run_trial
-from d2ltl.training.features import extract_codes
+from d2ltl.models.outputs import device_of
+from d2ltl.training.features import extract_codes, mean_of_map
 
 logger = logging.getLogger(__name__)
 
@@ -138,12 +141,16 @@ def frozen_features(
     return [run_trial(way, learning_rate, seed, **options) for way in ways for seed in seeds]
 
 
-def features_by_mode(net: HybridBlock, images: ImageFolder, **options: Any) -> tuple[np.ndarray, np.ndarray]:
+def features_by_mode(
+    net: HybridBlock, images: ImageFolder, *, size: int = 224, batch_size: int = 128
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the features of images in evaluation mode and in training mode, both float32 of shape (N, channels).
 
     They differ if a layer of `net.features` behaves differently in training. An example is batch normalisation, which
-    uses the statistics of the batch in training mode. See `predict` for the options ``size`` and ``batch_size``.
+    uses the statistics of the batch in training mode. See `predict` for `size` and `batch_size`.
     """
-    evaluation = extract_codes(net, images, **options)
+    evaluation = extract_codes(net, images, size=size, batch_size=batch_size)
+    batches = loader(images, test_augs(size), batch_size)
     with autograd.train_mode():
-        return evaluation, extract_codes(net, images, **options)
+        training = [mean_of_map(net.features(X.as_in_context(device_of(net)))).asnumpy() for X, _ in batches]
+    return evaluation, np.concatenate(training)

@@ -11,7 +11,7 @@ from d2ltl.arrays import operators
 from d2ltl.data.pairs import Data, as_pair
 from d2ltl.errors import SettingsError
 from d2ltl.history import History
-from d2ltl.models.outputs import check_devices, outputs_of, set_up
+from d2ltl.models.outputs import check_devices, for_inference, move_to, outputs_of
 from d2ltl.models.shapes import check_input
 from d2ltl.training.fine_tuning import train_classifier
 
@@ -54,11 +54,13 @@ def distill(
         raise SettingsError(f"alpha is {alpha}; it is the teacher's share of the loss, from 0 to 1.")
     pair = as_pair(data)
     check_input(teacher, size, len(pair[0].synsets))
-    set_up(teacher, check_devices(options.get("devices")))
+    devices = check_devices(options.get("devices"))
+    move_to(teacher, devices)
+    compiled = for_inference([teacher], devices[0])
 
     def losses_of(X: Any, y: Any) -> tuple[Any, Any]:
-        with autograd.pause():  # without gradients, with batch normalisation in evaluation mode
-            taught = outputs_of(teacher, X)
+        with autograd.pause():
+            taught = outputs_of(compiled, X)
         outputs = outputs_of(student, X)
         return distillation_loss(outputs, taught, y, temperature, alpha), outputs
 

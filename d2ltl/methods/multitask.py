@@ -20,7 +20,7 @@ from d2ltl.data.pairs import Data, as_pair
 from d2ltl.errors import ImageFolderError, SettingsError
 from d2ltl.history import History
 from d2ltl.models.networks import finetune_net
-from d2ltl.models.outputs import check_devices, outputs_of, set_up, shards_of
+from d2ltl.models.outputs import check_devices, for_inference, outputs_of, set_up, shards_of
 from d2ltl.models.parameters import set_value, value_of
 from d2ltl.models.shapes import check_input
 from d2ltl.training.checkpoint import Checkpoint
@@ -138,15 +138,15 @@ class _Together(gluon.Block):
         )
         self.log_variances.initialize(ctx=[*devices])
 
-    def answers(self, X: Any) -> list[Any]:
-        """Return the outputs (n, classes) of each task for a batch."""
-        codes = outputs_of(self.features, X)
+    def answers(self, codes: Any) -> list[Any]:
+        """Return the outputs (n, classes) of each task for the features of a batch."""
         return [outputs_of(output, codes) for output in self.outputs]
 
     def accuracies(self, batches: Any, labels: np.ndarray, devices: Sequence[mx.Context]) -> list[float]:
         """Return the accuracy of each task on the images with a label for the task."""
+        features = for_inference([self.features], devices[0])
         shards = (shard for X, _ in batches for shard in shards_of(X, devices))
-        predicted = np.concatenate([_predicted(self.answers(shard)) for shard in shards])
+        predicted = np.concatenate([_predicted(self.answers(outputs_of(features, shard))) for shard in shards])
         right = np.where(np.isnan(predicted), np.nan, predicted == labels)  # so that `fit` notices a divergence
         return [float(right[known, i].mean()) for i, known in enumerate((labels >= 0).T)]
 
@@ -168,7 +168,7 @@ def _multitask_step(
         parts = np.split(of_batch, np.cumsum([len(shard) for shard in shards])[:-1])
         clear_gradients(together, devices[len(shards) :])
         with autograd.record():
-            answers = [together.answers(shard) for shard in shards]
+            answers = [together.answers(outputs_of(together.features, shard)) for shard in shards]
             losses = [
                 [_mean_loss(answer, part[:, i], counts[i]) for i, answer in enumerate(of_shard)]
                 for of_shard, part in zip(answers, parts)

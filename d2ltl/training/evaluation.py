@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import tempfile
 import time
@@ -18,9 +19,11 @@ from tqdm.auto import tqdm
 from d2ltl.data import augmentation
 from d2ltl.data.batches import loader
 from d2ltl.data.pairs import Images, as_images
-from d2ltl.models.outputs import check_devices, move_to, probabilities_of, set_up, shards_of
+from d2ltl.models.outputs import check_devices, for_inference, move_to, probabilities, shards_of
 from d2ltl.models.parameters import parameters_of, write_parameters
 from d2ltl.models.shapes import check_input
+
+Layers = Sequence[gluon.HybridBlock]
 
 
 def evaluate(
@@ -70,36 +73,52 @@ def predict(
     ImageFolderError, NetworkError, DeviceError, SettingsError
         If the images, the network, a device or a number cannot be used.
     """
-    return run_on_images(net, lambda X: probabilities_of(net, X), data, size, batch_size, test_augs, devices)
+    return run_on_images(net, [[net]], probabilities, data, size, batch_size, test_augs, devices)
 
 
 def run_on_images(
     net: gluon.HybridBlock,
-    function: Callable[[Any], Any],
+    parts: Sequence[Layers],
+    function: Callable[..., Any],
     data: Images,
     size: int = 224,
     batch_size: int = 128,
     test_augs: Callable[[Any], Any] | None = None,
     devices: Sequence[mx.Context] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the outputs (N, …) of a function that runs `net` on batches, and the labels (N,), int64; see `predict`."""
+    """Return the values (N, …) of a function of the outputs of parts of `net`, and the labels (N,), int64.
+
+    See `run_on_batches` for `parts` and `function`, and `predict` for the other arguments.
+    """
     images = as_images(data)
     check_input(net, size)
     devices = check_devices(devices)
-    if net._active:  # already hybridized (Gluon has no public attribute for it): keep the compiled graph
-        move_to(net, devices)
-    else:
-        set_up(net, devices)
-    return run_on_batches(function, loader(images, test_augs or augmentation.test_augs(size), batch_size), devices)
+    move_to(net, devices)
+    batches = loader(images, test_augs or augmentation.test_augs(size), batch_size)
+    return run_on_batches(parts, function, batches, devices)
 
 
 def run_on_batches(
-    function: Callable[[Any], Any], batches: DataLoader, devices: Sequence[mx.Context]
+    parts: Sequence[Layers], function: Callable[..., Any], batches: DataLoader, devices: Sequence[mx.Context]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the outputs (N, …) of a function for all batches, and the labels (N,) of the images, int64."""
+    """Return the values (N, …) of a function for all batches, and the labels (N,) of the images, int64.
+
+    Parameters
+    ----------
+    parts : sequence of sequences of HybridBlock
+        Parts of a network, each a sequence of layers. The first part runs on the images, every other one on the outputs
+        of the part before. The layers are not changed.
+    function : callable
+        Function of the outputs of all parts for a batch (as many arguments as parts) that returns an array (n, …).
+    """
+    compiled = [for_inference(part, devices[0]) for part in parts]
+
+    def value(X: Any) -> Any:
+        return function(*itertools.islice(itertools.accumulate(compiled, lambda x, part: part(x), initial=X), 1, None))
+
     outputs, labels = [], []
     for X, y in tqdm(batches, desc="evaluating", unit="batch", disable=None, leave=False):
-        outputs += [function(shard) for shard in shards_of(X, devices)]
+        outputs += [value(shard) for shard in shards_of(X, devices)]
         labels.append(y.asnumpy())
         if len(outputs) > len(devices):  # limits MXNet's queue: one batch is computed while the next is loaded
             outputs[-len(devices) - 1].wait_to_read()
@@ -108,7 +127,7 @@ def run_on_batches(
 
 def evaluate_batches(net: gluon.HybridBlock, batches: DataLoader, devices: Sequence[mx.Context]) -> dict[str, float]:
     """Return test accuracy and test loss of a network on batches, by their names in `History`."""
-    tested = run_on_batches(lambda X: probabilities_of(net, X), batches, devices)
+    tested = run_on_batches([[net]], probabilities, batches, devices)
     return {"test_acc": accuracy_of(*tested), "test_loss": loss_of(*tested)}
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -13,6 +11,7 @@ from d2ltl.arrays import concatenate
 from d2ltl.data.pairs import Images
 from d2ltl.errors import SettingsError
 from d2ltl.models.freezing import first_stages, stages
+from d2ltl.models.outputs import float32
 from d2ltl.training.evaluation import run_on_images
 
 
@@ -38,30 +37,23 @@ def extract_codes(net: gluon.HybridBlock, data: Images, stage: int | None = None
     if stage is not None and stage < 1:
         raise SettingsError(f"stage is {stage}; the first is 1.")
     layers = [net.features] if stage is None else first_stages(net, stage)
-    return run_on_images(net, lambda X: _mean_of_map(_run(layers, X)), data, **options)[0]
+    return run_on_images(net, [layers], mean_of_map, data, **options)[0]
 
 
 def codes_by_stage(net: gluon.HybridBlock, data: Images, **options: Any) -> list[np.ndarray]:
     """Return the CNN codes of each stage, first to last, in one pass over the images; see `extract_codes`."""
-    groups = stages(net)
     channels: list[int] = []
 
-    def all_codes_of(X: Any) -> Any:
-        codes = []
-        for layers in groups:
-            X = _run(layers, X)
-            codes.append(_mean_of_map(X))
+    def means(*maps: Any) -> Any:
+        codes = [mean_of_map(features) for features in maps]
         channels[:] = [part.shape[1] for part in codes]
         return concatenate(codes, axis=1)
 
-    together = run_on_images(net, all_codes_of, data, **options)[0]
+    together = run_on_images(net, stages(net), means, data, **options)[0]
     return np.split(together, np.cumsum(channels)[:-1], axis=1)
 
 
-def _run(layers: Iterable[gluon.Block], X: Any) -> Any:
-    return functools.reduce(lambda x, layer: layer(x), layers, X)
-
-
-def _mean_of_map(features: Any) -> Any:
-    features = features.astype("float32", copy=False)
+def mean_of_map(features: Any) -> Any:
+    """Return features (n, channels) as they are, and maps (n, channels, height, width) averaged; float32."""
+    features = float32(features)
     return features.mean(axis=(2, 3)) if features.ndim == 4 else features

@@ -17,7 +17,7 @@ from d2ltl import runtime
 from d2ltl.errors import CheckpointError, DivergenceError, SettingsError
 from d2ltl.history import Epoch, History
 from d2ltl.models.outputs import shards_of
-from d2ltl.models.parameters import parameters_of
+from d2ltl.models.parameters import parameters_of, value_of
 from d2ltl.training.checkpoint import Checkpoint
 
 WEIGHT_DECAY = 0.001  # section 13.2
@@ -79,7 +79,8 @@ def fit(
         tested: dict[str, Any] = {"test_acc": None}
         if number % evaluate_every == 0 or number == num_epochs:
             tested = evaluate()
-            if not np.isfinite([tested["test_acc"], tested.get("test_loss") or 0]).all():  # the last step diverged
+            figures = [tested["test_acc"], tested.get("test_loss") or 0]
+            if not (_parameters_are_usable(trainer) and np.isfinite(figures).all()):  # the last step diverged
                 raise divergence("no longer finite", number, len(batches), trainer)
         history.epochs.append(
             Epoch(number, mean_loss, train_acc, seconds=seconds, examples_per_s=images / seconds, **tested)
@@ -121,6 +122,15 @@ def _finite(sums: Sums, epoch: int, batch: int, trainer: gluon.Trainer) -> Sums:
     if not math.isfinite(sums[0]):
         raise divergence(sums[0], epoch, batch, trainer)
     return sums
+
+
+def _parameters_are_usable(trainer: gluon.Trainer) -> bool:
+    """Return whether the squares of all trained parameters are finite; an output may hide that they are not.
+
+    The fused networks of an evaluation turn NaN into 0, because their ReLU is a maximum.
+    """
+    trained = (value_of(parameter) for parameter in trainer._params if parameter.grad_req != "null")
+    return all(np.abs(value).max() < np.sqrt(np.finfo(np.float32).max) for value in trained)
 
 
 def divergence(loss: Any, epoch: int, batch: int, trainer: gluon.Trainer) -> DivergenceError:
