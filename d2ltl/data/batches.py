@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
-from mxnet.gluon.data import DataLoader, Sampler
+from mxnet.gluon.data import DataLoader, RandomSampler, Sampler, SequentialSampler
 from mxnet.gluon.data.dataloader import default_batchify_fn
 from mxnet.gluon.data.vision import ImageFolderDataset
 from PIL import Image
@@ -29,16 +30,44 @@ def loader(
 ) -> DataLoader:
     """Return a loader of augmented images, float32 (n, 3, height, width), and their labels, shape (n,).
 
-    It uses no worker processes, so the same seed always gives the same batches. `Augmentation.on_batch` is applied to
-    whole batches, which is faster and gives the same values.
+    It uses no worker processes, so the same seed always gives the same batches. `batch_sizes` are the sizes of the
+    batches. `Augmentation.on_batch` is applied to whole batches, which is faster and gives the same values.
+    """
+    order = sampler or (RandomSampler(len(images)) if shuffle else SequentialSampler(len(images)))
+    batches = _Batches(order, batch_size)
+    if not isinstance(augs, Augmentation):
+        return DataLoader(images.transform_first(augs), batch_sampler=batches)
+    batchify = partial(_batch, augs.on_batch)
+    return DataLoader(images.transform_first(augs.on_image), batch_sampler=batches, batchify_fn=batchify)
+
+
+def batch_sizes(number: int, batch_size: int) -> list[int]:
+    """Return the sizes of the batches of `number` images.
+
+    If a quarter of a batch or more is left over, it is the last batch (2,000 images in batches of 128 leave 80). A
+    smaller rest, and a single image, is spread over the other batches: batch normalisation could not estimate
+    statistics from so few images.
     """
     if batch_size < 1:
         raise SettingsError(f"batch_size is {batch_size}; a batch has at least 1 image.")
-    order = {"sampler": sampler} if sampler else {"shuffle": shuffle}
-    if not isinstance(augs, Augmentation):
-        return DataLoader(images.transform_first(augs), batch_size, **order)
-    batchify = partial(_batch, augs.on_batch)
-    return DataLoader(images.transform_first(augs.on_image), batch_size, batchify_fn=batchify, **order)
+    batches, rest = divmod(number, batch_size)
+    if batches and rest < max(2, batch_size / 4):
+        return [number // batches + (i < number % batches) for i in range(batches)]
+    return [batch_size] * batches + [rest] * (rest > 0)
+
+
+class _Batches(Sampler):
+    """The indices of the images of each batch, in the order of another sampler."""
+
+    def __init__(self, order: Sampler, batch_size: int) -> None:
+        self.order, self.sizes = order, batch_sizes(len(order), batch_size)
+
+    def __len__(self) -> int:
+        return len(self.sizes)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        indices = iter(self.order)
+        return (list(itertools.islice(indices, size)) for size in self.sizes)
 
 
 def _batch(on_batch: Callable[[Any], Any], samples: Sequence[tuple[Any, int]]) -> list[Any]:

@@ -13,7 +13,7 @@ from mxnet import autograd, gluon
 from d2ltl import runtime
 from d2ltl.arrays import to_mx
 from d2ltl.data import augmentation
-from d2ltl.data.batches import loader
+from d2ltl.data.batches import batch_sizes, loader
 from d2ltl.data.decoding import PathLike
 from d2ltl.data.folders import ImageFolder
 from d2ltl.data.pairs import Data, as_pair
@@ -22,7 +22,7 @@ from d2ltl.history import History
 from d2ltl.models.networks import finetune_net
 from d2ltl.models.outputs import check_devices, for_inference, outputs_of, set_up, shards_of
 from d2ltl.models.parameters import set_value, value_of
-from d2ltl.models.shapes import check_input
+from d2ltl.models.shapes import check_batch, check_input
 from d2ltl.training.checkpoint import Checkpoint
 from d2ltl.training.loop import Step, Sums, clear_gradients, fit, sgd, start_or_resume
 
@@ -98,7 +98,9 @@ def train_multitask(
 
     runtime.reseed(seed)
     nets = {name: finetune_net(len(train.synsets), source) for name, (train, _) in pairs.items()}
-    check_input(next(iter(nets.values())), size)
+    first = next(iter(nets.values()))
+    check_input(first, size)
+    check_batch(first, size, min(batch_sizes(len(train_imgs), batch_size)), len(devices))
     together = _Together(nets, start_weights, devices)
     trainer = sgd(together, learning_rate)
     shapes = {name: [len(train), len(test), list(train.synsets)] for name, (train, test) in pairs.items()}

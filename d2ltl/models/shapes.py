@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Iterable, Iterator
 
 import mxnet as mx
 from mxnet.gluon import Block, HybridBlock
 
 from d2ltl.arrays import input_symbol
-from d2ltl.errors import NetworkError
+from d2ltl.errors import NetworkError, SettingsError
 from d2ltl.models.precision import check_interface
 
 MAX_SIZE = 512  # pixels; the largest size that check_input tries for its advice
@@ -30,6 +32,24 @@ def check_input(net: HybridBlock, size: int, classes: int | None = None) -> None
     fits = next((s for s in range(1, MAX_SIZE + 1) if output_shape(output, s)), None)
     advice = f"the smallest size it can run is {fits}" if fits else f"nor any other up to {MAX_SIZE}"
     raise NetworkError(f"{net.name} cannot run images of {size} × {size} pixels; {advice}.")
+
+
+def check_batch(net: HybridBlock, size: int, batch_size: int, devices: int) -> None:
+    """Raise SettingsError if batch normalisation sees a single value per channel in training: it would return 0.
+
+    That happens to a single image on a device if the last feature maps are 1 × 1.
+    """
+    images = max(1, batch_size // devices)
+    internals = symbol_of(net).get_internals()
+    shapes = dict(zip(internals.list_outputs(), internals.infer_shape_partial(data=(images, 3, size, size))[1]))
+    for node in json.loads(internals.tojson())["nodes"]:
+        if node["op"] == "BatchNorm" and node["attrs"].get("use_global_stats") != "True":
+            shape = shapes[f"{node['name']}_output"]
+            if math.prod(shape) == shape[1]:
+                raise SettingsError(
+                    f"A batch of {batch_size} with {size} × {size} pixels leaves a batch normalisation of {net.name} one "
+                    f"value per channel. The smallest batch size that works is {2 * devices}."
+                )
 
 
 def symbol_of(net: HybridBlock) -> mx.sym.Symbol:

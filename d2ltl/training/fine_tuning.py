@@ -11,12 +11,12 @@ from mxnet import gluon
 from mxnet.gluon.data import DataLoader
 
 from d2ltl.data import augmentation
-from d2ltl.data.batches import loader
+from d2ltl.data.batches import batch_sizes, loader
 from d2ltl.data.decoding import PathLike
 from d2ltl.data.pairs import Data, as_pair
 from d2ltl.history import History
 from d2ltl.models.outputs import check_devices, outputs_of, set_up
-from d2ltl.models.shapes import check_input
+from d2ltl.models.shapes import check_batch, check_input
 from d2ltl.training.checkpoint import Checkpoint
 from d2ltl.training.evaluation import evaluate_batches
 from d2ltl.training.loop import Callback, fit, gradient_step, sgd, start_or_resume
@@ -133,6 +133,7 @@ def train_classifier(
     train_imgs, test_imgs = as_pair(data)
     check_input(net, size, len(train_imgs.synsets))
     devices = check_devices(devices)
+    check_batch(net, size, min(batch_sizes(len(train_imgs), batch_size)), len(devices))
     train_iter = loader(train_imgs, train_augs or augmentation.train_augs(size), batch_size, shuffle=True)
     test_iter = loader(test_imgs, test_augs or augmentation.test_augs(size), batch_size)
     set_up(net, devices)

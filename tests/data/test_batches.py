@@ -1,10 +1,12 @@
+import itertools
+
 import mxnet as mx
 import numpy as np
 import pytest
 from PIL import Image
 
 import d2ltl
-from d2ltl.data.batches import loader
+from d2ltl.data.batches import batch_sizes, loader
 from d2ltl.data.decoding import read_image
 from d2ltl.runtime import reseed
 
@@ -61,6 +63,38 @@ def test_batches_are_what_image_by_image_would_be(stripes, make_augs, np_interfa
     for (X, y), (X_by_image, y_by_image) in zip(whole, by_image):
         np.testing.assert_allclose(X, X_by_image, rtol=0, atol=1e-6)
         assert (y.dtype, y.tolist()) == (y_by_image.dtype, y_by_image.tolist())
+
+
+@pytest.mark.parametrize(
+    ("number", "batch_size", "sizes"),
+    [
+        (2000, 128, [*[128] * 15, 80]),  # the book's
+        (50, 16, [17, 17, 16]),
+        (52, 16, [16, 16, 16, 4]),  # a quarter of a batch
+        (51, 16, [17, 17, 17]),
+        (33, 32, [33]),
+        (9, 4, [5, 4]),  # a single image is never alone
+        (5, 2, [3, 2]),
+        (3, 1, [1, 1, 1]),
+        (3, 16, [3]),
+        (32, 16, [16, 16]),
+    ],
+)
+def test_a_small_rest_is_spread_over_the_other_batches(number, batch_size, sizes):
+    assert batch_sizes(number, batch_size) == sizes
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_no_image_is_dropped_and_none_is_taken_twice(stripes, shuffle):
+    train, _ = d2ltl.load_images(stripes)
+    train.items = [(path, i) for i, (path, _) in enumerate(train.items)]
+    batches = loader(train, d2ltl.test_augs(8), 13, shuffle=shuffle)
+    labels = [y.asnumpy().astype(int).tolist() for _, y in batches]
+    assert [len(part) for part in labels] == [14, 13, 13]
+    assert len(batches) == 3
+    taken = [*itertools.chain(*labels)]
+    assert sorted(taken) == [*range(40)]
+    assert (taken == [*range(40)]) != shuffle
 
 
 def test_both_augmentations_take_one_pixel(tmp_path):
