@@ -47,8 +47,8 @@ def check_batch(net: HybridBlock, size: int, batch_size: int, devices: int) -> N
             shape = shapes[f"{node['name']}_output"]
             if math.prod(shape) == shape[1]:
                 raise SettingsError(
-                    f"A batch of {batch_size} with {size} × {size} pixels leaves a batch normalisation of {net.name} one "
-                    f"value per channel. The smallest batch size that works is {2 * devices}."
+                    f"A batch of {batch_size} with {size} × {size} pixels leaves batch normalisation in {net.name} a "
+                    f"single value per channel. The smallest batch size that works is {2 * devices}."
                 )
 
 
