@@ -66,6 +66,7 @@ from .methods.clustering import agreement as agreement
 from .methods.clustering import cluster_with_help as cluster_with_help
 from .methods.dann import train_dann as train_dann
 from .methods.distillation import distill as distill
+from .methods.lp_ft import train_lp_ft as train_lp_ft
 from .methods.multitask import MultiTask as MultiTask
 from .methods.multitask import train_multitask as train_multitask
 from .methods.self_taught import learn_features as learn_features
@@ -74,6 +75,9 @@ from .methods.zero_shot import ZeroShot as ZeroShot
 from .methods.zero_shot import recognise_unseen as recognise_unseen
 from .models.convolutional import heat_map as heat_map
 from .models.convolutional import to_convolutional as to_convolutional
+from .models.freezing import (
+    decay_rates as decay_rates,
+)
 from .models.freezing import (
     freeze as freeze,
 )
@@ -91,6 +95,7 @@ from .models.networks import finetune_net as finetune_net
 from .models.networks import scratch_net as scratch_net
 from .models.precision import use_bfloat16 as use_bfloat16
 from .models.sources import source_net as source_net
+from .models.sources import use_running_statistics as use_running_statistics
 from .plot import (
     plot_bars as plot_bars,
 )

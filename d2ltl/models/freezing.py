@@ -29,7 +29,7 @@ def freeze(block: Block, batch_norm: str = "book") -> None:
         raise SettingsError(f"batch_norm is {batch_norm!r}; it is 'book' or 'fixed'.")
     block.collect_params().setattr("grad_req", "null")
     if batch_norm == "fixed":
-        block.apply(use_running_statistics)
+        use_running_statistics(block)
 
 
 def stages(net: HybridBlock) -> list[list[Block]]:
@@ -87,6 +87,20 @@ def reinitialize_stages(net: HybridBlock, k: int, lr_mult: float = 10) -> None:
     for layer in [layer for layer in net.features if layer not in kept] + [net.output]:
         layer.initialize(init.Xavier(), force_reinit=True)
         layer.collect_params().setattr("lr_mult", lr_mult)
+
+
+def decay_rates(net: HybridBlock, factor: float = 0.5) -> None:
+    """Set the learning rates of the stages of a network: each learns at `factor` times the rate of the stage after it.
+
+    The last stage learns at `factor` times the rate of the output layer, whose ``lr_mult`` becomes 1. Early layers are
+    general and need to change less. (Howard and Ruder 2018, *Universal Language Model Fine-tuning for Text
+    Classification*, call such rates discriminative.)
+    """
+    if not 0 < factor <= 1:
+        raise SettingsError(f"factor is {factor}; it is above 0, and 1 at most.")
+    for depth, layers in enumerate(reversed([*stages(net), [net.output]])):
+        for layer in layers:
+            layer.collect_params().setattr("lr_mult", factor**depth)
 
 
 def first_stages(net: HybridBlock, k: int) -> list[Block]:

@@ -94,7 +94,8 @@ def build_net(name: str, classes: int, **options: object) -> HybridBlock:
         raise NetworkError(f"{name} has no features and output to tell apart; choose another network.")
     net.zoo_name = name
     # The first layer of a resnet_v2 normalises the image. MXNet never updates its statistics (docs/traps.md, 3).
-    use_running_statistics(net.features[0])
+    if isinstance(net.features[0], nn.BatchNorm):
+        use_running_statistics(net.features[0])
     return net
 
 
@@ -108,10 +109,19 @@ def _zoo_net(name: str, classes: int, options: dict[str, object]) -> HybridBlock
 
 
 def use_running_statistics(block: Block) -> None:
-    """Make a batch normalisation layer use its running statistics in training too; other blocks are not changed."""
-    if isinstance(block, nn.BatchNorm):
-        block._kwargs["use_global_stats"] = True  # in Gluon, only the constructor can set it
-        block.hybridize()  # discards the graph compiled with the old setting
+    """Make the batch normalisation of a block use its running statistics in training too, as in evaluation.
+
+    The scales and shifts are still trained. Small batches then cannot replace the statistics of a good source model.
+    Keras calls it inference mode (its guide *Transfer learning & fine-tuning*). If a hybridized network has already
+    run, hybridize it again after this call (`train_fine_tuning` does so).
+    """
+
+    def change(layer: Block) -> None:
+        if isinstance(layer, nn.BatchNorm):
+            layer._kwargs["use_global_stats"] = True  # in Gluon, only the constructor can set it
+            layer.hybridize()  # discards the graph compiled with the old setting
+
+    block.apply(change)
 
 
 def _gluoncv_net(name: str, classes: int, options: dict[str, object], gluon_says: str) -> HybridBlock:

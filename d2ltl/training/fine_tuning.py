@@ -14,6 +14,7 @@ from d2ltl.data import augmentation
 from d2ltl.data.batches import batch_sizes, loader
 from d2ltl.data.decoding import PathLike
 from d2ltl.data.pairs import Data, as_pair
+from d2ltl.errors import SettingsError
 from d2ltl.history import History
 from d2ltl.models.outputs import check_devices, outputs_of, set_up
 from d2ltl.models.shapes import check_batch, check_input
@@ -35,6 +36,8 @@ def train_fine_tuning(
     train_augs: Callable[[Any], Any] | None = None,
     test_augs: Callable[[Any], Any] | None = None,
     loss: Callable[[Any, Any], Any] | None = None,
+    momentum: float = 0,
+    schedule: str = "constant",
     devices: Sequence[mx.Context] | None = None,
     seed: int = 0,
     checkpoint: PathLike | None = None,
@@ -66,6 +69,11 @@ def train_fine_tuning(
         (`d2ltl.train_augs`, `d2ltl.test_augs`).
     loss : callable, optional
         Function from outputs (n, classes) and labels (n,) to losses (n,); by default softmax cross-entropy.
+    momentum : float
+        Momentum of the gradient descent, at least 0 and less than 1; the book uses none.
+    schedule : {'constant', 'cosine'}
+        The learning rate in the course of the training: always the same, as in the book; or rising linearly over the
+        first tenth of the steps, and then falling to 0 as a cosine.
     devices : sequence of Context, optional
         Devices to train on; by default all GPUs, or the CPU if there is no GPU.
     seed : int
@@ -91,7 +99,8 @@ def train_fine_tuning(
         If the loss becomes infinite or NaN. The message names the epoch, the batch and the learning rate.
     """
     losses_of = losses_by(net, loss or gluon.loss.SoftmaxCrossEntropyLoss())
-    options: dict[str, Any] = {"callbacks": callbacks, "evaluate_every": evaluate_every, "verbose": verbose}
+    options: dict[str, Any] = {"momentum": momentum, "schedule": schedule, "callbacks": callbacks,
+                               "evaluate_every": evaluate_every, "verbose": verbose}  # fmt: skip
     return train_classifier(net, losses_of, learning_rate, batch_size, num_epochs, data=data, size=size, seed=seed,
                             train_augs=train_augs, test_augs=test_augs, devices=devices, checkpoint=checkpoint,
                             **options)  # fmt: skip
@@ -118,6 +127,8 @@ def train_classifier(
     size: int,
     train_augs: Callable[[Any], Any] | None = None,
     test_augs: Callable[[Any], Any] | None = None,
+    momentum: float = 0,
+    schedule: str = "constant",
     devices: Sequence[mx.Context] | None = None,
     checkpoint: PathLike | None = None,
     settings: dict[str, Any] | None = None,
@@ -137,9 +148,13 @@ def train_classifier(
     train_iter = loader(train_imgs, train_augs or augmentation.train_augs(size), batch_size, shuffle=True)
     test_iter = loader(test_imgs, test_augs or augmentation.test_augs(size), batch_size)
     set_up(net, devices)
-    trainer = sgd(net, learning_rate)
+    if schedule not in ("constant", "cosine"):
+        raise SettingsError(f"schedule is {schedule!r}; it is 'constant' or 'cosine'.")
+    trainer = sgd(net, learning_rate, momentum, cosine_steps=num_epochs * len(train_iter) * (schedule == "cosine"))
     recorded = {"learning_rate": learning_rate, "batch_size": batch_size, "size": size, "seed": seed,
                 "images": [len(train_imgs), len(test_imgs)], "classes": list(train_imgs.synsets),
+                **({"momentum": momentum} if momentum else {}),
+                **({"cosine_epochs": num_epochs} if schedule == "cosine" else {}),
                 **(settings or {})}  # fmt: skip
     saved = Checkpoint(checkpoint, net, trainer, recorded) if checkpoint else None
     return train_on_batches(

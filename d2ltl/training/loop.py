@@ -11,6 +11,7 @@ from typing import Any
 import mxnet as mx
 import numpy as np
 from mxnet import autograd, gluon
+from mxnet.lr_scheduler import CosineScheduler
 from tqdm.auto import tqdm
 
 from d2ltl import runtime
@@ -21,6 +22,7 @@ from d2ltl.models.parameters import parameters_of, value_of
 from d2ltl.training.checkpoint import Checkpoint
 
 WEIGHT_DECAY = 0.001  # section 13.2
+WARM_UP = 0.1  # share of the steps
 
 Sums = tuple[float, float, int]  # sum of the losses, number of correct predictions, number of images of a batch
 Step = Callable[[Any, Any], Callable[[], Sums]]
@@ -183,8 +185,19 @@ def _sums(shards: Sequence[tuple[Any, Any, Any]]) -> Sums:
     return loss, right, int(images)
 
 
-def sgd(net: gluon.Block, learning_rate: float) -> gluon.Trainer:
-    """Return the book's trainer: stochastic gradient descent with weight decay 0.001. The rate is positive."""
+def sgd(net: gluon.Block, learning_rate: float, momentum: float = 0, cosine_steps: int = 0) -> gluon.Trainer:
+    """Return the book's trainer: stochastic gradient descent with weight decay 0.001.
+
+    `learning_rate` is positive, `momentum` at least 0 and less than 1. If `cosine_steps` is given, the learning rate
+    rises linearly over the first tenth of so many steps, and then falls to 0 as a cosine (Loshchilov and Hutter 2017,
+    *SGDR: Stochastic Gradient Descent with Warm Restarts*).
+    """
     if not (learning_rate > 0 and math.isfinite(learning_rate)):
         raise SettingsError(f"learning_rate is {learning_rate}; it must be above 0 and finite.")
-    return gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": learning_rate, "wd": WEIGHT_DECAY})
+    if not 0 <= momentum < 1:
+        raise SettingsError(f"momentum is {momentum}; it is at least 0 and less than 1.")
+    options: dict[str, Any] = {"learning_rate": learning_rate, "wd": WEIGHT_DECAY, "momentum": momentum}
+    if cosine_steps:
+        warm_up = max(1, round(WARM_UP * cosine_steps))
+        options["lr_scheduler"] = CosineScheduler(cosine_steps, learning_rate, warmup_steps=warm_up)
+    return gluon.Trainer(net.collect_params(), "sgd", options)

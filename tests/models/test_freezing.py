@@ -95,6 +95,27 @@ def test_what_follows_the_kept_stages_is_initialised_anew(resnet, k):
     assert all(np.isfinite(value).all() for value in values(net).values())
 
 
+def test_early_stages_learn_more_slowly(resnet):
+    net = d2ltl.finetune_net(2, resnet)
+    d2ltl.decay_rates(net, 0.5)
+    factors = [{p.lr_mult for layer in layers for p in layer.collect_params().values()} for layers in stages(net)]
+    assert factors == [{0.5**depth} for depth in (5, 4, 3, 2, 1)]
+    assert {p.lr_mult for p in net.output.collect_params().values()} == {1}
+    for factor in (0, 1.1):
+        with pytest.raises(d2ltl.SettingsError, match=f"factor is {factor}"):
+            d2ltl.decay_rates(net, factor)
+
+
+def test_running_statistics_can_stay_while_the_scales_are_trained(source):
+    net = d2ltl.finetune_net(2, source)
+    d2ltl.use_running_statistics(net)
+    before = values(net)
+    train_a_little(net)
+    after = values(net)
+    moved = {name for name in after if not np.array_equal(after[name], before[name])}
+    assert moved == {name for name in after if "running" not in name}
+
+
 def test_more_stages_than_there_are_is_an_error(source):
     with pytest.raises(d2ltl.SettingsError, match="has 2 stages; 3 of them"):
         d2ltl.reinitialize_stages(d2ltl.finetune_net(2, source), 3)

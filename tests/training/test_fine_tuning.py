@@ -7,6 +7,7 @@ from conftest import values
 
 import d2ltl
 from d2ltl import runtime
+from d2ltl.training.loop import sgd
 
 
 def train(stripes, source, **options):
@@ -129,6 +130,24 @@ def test_it_trains_under_the_np_interface(stripes, source_file):
     assert accuracy == history.epochs[-1].test_acc
 
 
+def test_the_rate_of_a_cosine_schedule_rises_and_falls(source):
+    rates = []
+    trainer = sgd(source, 0.1, cosine_steps=100)
+    for step in range(101):
+        trainer._optimizer.num_update = step
+        rates.append(trainer.learning_rate)
+    np.testing.assert_allclose(rates[:11], np.linspace(0, 0.1, 11), atol=1e-12)
+    np.testing.assert_allclose(rates[10:], 0.05 * (1 + np.cos(np.pi * np.arange(91) / 90)), atol=1e-9)
+
+
+def test_momentum_and_schedule_change_the_training(stripes, source):
+    curves = {
+        str(options): train(stripes, source, **options)[1].curve("loss")
+        for options in ({}, {"momentum": 0.9}, {"schedule": "cosine"})
+    }
+    assert len({tuple(curve) for curve in curves.values()}) == 3
+
+
 def test_an_infinite_loss_names_epoch_batch_and_learning_rate(stripes, source):
     with pytest.raises(d2ltl.DivergenceError, match=r"at epoch \d, batch \d, learning rate 1e\+30"):
         d2ltl.train_fine_tuning(d2ltl.finetune_net(2, source), 1e30, 8, 3, data=stripes, size=32)
@@ -139,6 +158,8 @@ def test_an_infinite_loss_names_epoch_batch_and_learning_rate(stripes, source):
     [
         ({"learning_rate": -0.1}, "learning_rate is -0.1"),
         ({"learning_rate": math.nan}, "learning_rate is nan"),
+        ({"momentum": 1}, "momentum is 1"),
+        ({"schedule": "stairs"}, "schedule is 'stairs'"),
         ({"num_epochs": 0}, "num_epochs is 0"),
         ({"batch_size": 0}, "batch_size is 0"),
         ({"size": 0}, "size is 0"),
