@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from d2ltl.datasets import BOOK, DEFAULTS
+from d2ltl.datasets import DEFAULTS, LITE_DEFAULTS, PHOTOGRAPHS, Defaults
 from d2ltl.errors import D2LTLError, explain_missing_mxnet
 
 if TYPE_CHECKING:
@@ -18,10 +18,15 @@ if TYPE_CHECKING:
 
 
 def default_of(setting: str) -> str:
-    """Return the text about the default of a setting: the book's, and that of each data set with another one."""
-    own = {name: getattr(defaults, setting) for name, defaults in DEFAULTS.items() if defaults != BOOK}
-    others = [f"{value:g} with {name}" for name, value in own.items() if value != getattr(BOOK, setting)]
-    return ", ".join([f"{getattr(BOOK, setting):g}", *others])
+    """Return the text about the default of a setting: the book's, and those of other data sets and networks."""
+    ours, lite = (_by_data(setting, by_data) for by_data in (DEFAULTS, LITE_DEFAULTS))
+    return ours if ours == lite else f"{ours}; for an EfficientNet {lite}"
+
+
+def _by_data(setting: str, by_data: dict[str, Defaults]) -> str:
+    values = {name: getattr(defaults, setting) for name, defaults in by_data.items()}
+    usual = values.pop(PHOTOGRAPHS)
+    return ", ".join([f"{usual:g}", *(f"{value:g} with {name}" for name, value in values.items() if value != usual)])
 
 
 # fmt: off
@@ -34,10 +39,10 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "--size": {"type": int, "metavar": "PIXELS", "help":
                f"height and width of the images that the network sees; default: {default_of('size')}"},
     "--net": {"default": "resnet18_v2", "metavar": "NAME", "help":
-              "model of Gluon's or GluonCV's model zoo; default: %(default)s"},
+              "efficientnet_lite0 (also lite1, lite2), or a model of Gluon's or GluonCV's zoo; default: %(default)s"},
     "--pretrained": {"default": "auto", "metavar": "NAME|FILE", "help":
-                     "source weights: imagenet (downloaded), tinyimagenet (shipped), or a .params file; default: "
-                     "imagenet if on this machine, else tinyimagenet"},
+                     "source weights: imagenet (downloaded, or from a package), tinyimagenet (shipped), or a .params "
+                     "file; default: imagenet if on this machine, else tinyimagenet"},
     "--batch-size": {"type": int, "metavar": "N", "help": f"images per step; default: {default_of('batch_size')}"},
     "--seeds": {"type": int, "nargs": "+", "default": [0], "metavar": "SEED", "help":
                 "random seeds; every training is run with each; default: 0"},

@@ -42,8 +42,9 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     how.add_argument("--strategies", nargs="+", default=["finetune", "scratch"], metavar="NAME",
                      help="finetune, scratch, frozen (features frozen, new output layer trained), fixed (like frozen, "
                           "and batch normalisation uses its running statistics), freeze-K (first K stages frozen, "
-                          "for example freeze-2), codes-svm, codes-softmax (linear classifier on the CNN codes), "
-                          "distilled (small network that learns from a fine-tuned network); default: finetune scratch")
+                          "for example freeze-2), lp-ft (linear probe first, then all layers gently), codes-svm, "
+                          "codes-softmax (linear classifier on the CNN codes), distilled (small network that learns "
+                          "from a fine-tuned network); default: finetune scratch")
     how.add_argument("--epochs", type=int, metavar="N", help=f"number of epochs; default: {default_of('epochs')}")
     add_options(how, "--batch-size", "--seeds")
     how.add_argument("--lr-finetune", type=float, metavar="RATE",
@@ -51,6 +52,8 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
                           f"default: {default_of('lr_finetune')}")
     how.add_argument("--lr-scratch", type=float, metavar="RATE",
                      help=f"learning rate of untrained networks; default: {default_of('lr_scratch')}")
+    how.add_argument("--lr-lp-ft", type=float, metavar="RATE",
+                     help=f"learning rate of lp-ft; default: {default_of('lr_lp_ft')}")
     how.add_argument("--precision", choices=["float32", "bfloat16"], default="float32",
                      help="bfloat16 is faster on processors that support it; default: %(default)s")
     out = parser.add_argument_group("output")

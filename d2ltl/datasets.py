@@ -16,13 +16,14 @@ PHOTOGRAPHS, RENDERED, DIGITS = "hotdog", "hotdog-mini", "digits"
 
 
 class Defaults(NamedTuple):
-    """Default settings: image size in pixels, batch size, epochs, learning rates (pretrained and untrained)."""
+    """Default settings: image size in pixels, batch size, epochs, learning rates (see `Rates`)."""
 
     size: int
     batch_size: int
     epochs: int
     lr_finetune: float
     lr_scratch: float
+    lr_lp_ft: float = 0.0003
 
 
 BOOK = Defaults(size=224, batch_size=128, epochs=5, lr_finetune=0.01, lr_scratch=0.1)  # section 13.2
@@ -31,12 +32,18 @@ DEFAULTS = {
     RENDERED: Defaults(size=64, batch_size=32, epochs=10, lr_finetune=0.01, lr_scratch=0.1),
     DIGITS: Defaults(size=32, batch_size=32, epochs=10, lr_finetune=0.01, lr_scratch=0.1),
 }
-"""Default settings by data set. All other data sets use `BOOK`."""
+"""Default settings by data set. All other data sets use those of the book's `PHOTOGRAPHS`."""
+
+# The features of an EfficientNet are better at the full size of the images. Large batches need much memory.
+LITE = BOOK._replace(batch_size=32, lr_finetune=0.001)
+LITE_DEFAULTS = {PHOTOGRAPHS: LITE, RENDERED: LITE._replace(size=112), DIGITS: LITE._replace(size=32)}
+"""Default settings of EfficientNet-Lite by data set."""
 
 
-def defaults_of(data: str) -> Defaults:
-    """Return the default settings of a data set, given its name; the book's for any other data."""
-    return DEFAULTS.get(data, BOOK)
+def defaults_of(data: str, net: str = "") -> Defaults:
+    """Return the default settings for a data set, given its name, and a network; unknown data are photographs."""
+    by_data = LITE_DEFAULTS if net.lower().startswith("efficientnet_lite") else DEFAULTS
+    return by_data.get(data, by_data[PHOTOGRAPHS])
 
 
 def default_data() -> str:

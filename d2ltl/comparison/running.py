@@ -106,6 +106,7 @@ def run_comparison(
     batch_size: int | None = None,
     lr_finetune: float | None = None,
     lr_scratch: float | None = None,
+    lr_lp_ft: float | None = None,
     seeds: Sequence[int] = (0,),
     strategies: Sequence[str] = ("finetune", "scratch"),
     skip_unreadable: bool = False,
@@ -124,9 +125,10 @@ def run_comparison(
         Weights and name of the source model: the arguments `pretrained` and `name` of `source_net`.
     size, epochs, batch_size : int, optional
         Image size in pixels, number of epochs and batch size; see `train_fine_tuning`. The defaults depend on the data
-        (`d2ltl.datasets`).
-    lr_finetune, lr_scratch : float, optional
-        Learning rates of pretrained and of untrained networks. The defaults depend on the data (`d2ltl.datasets`).
+        and the network (`d2ltl.datasets`).
+    lr_finetune, lr_scratch, lr_lp_ft : float, optional
+        Learning rates of pretrained networks, of untrained networks, and of the strategy ``lp-ft``. The defaults depend
+        on the data and the network (`d2ltl.datasets`).
     seeds : sequence of int
         Seeds, 0 or more. Every strategy is run once with each seed.
     strategies : sequence of str
@@ -151,12 +153,13 @@ def run_comparison(
         "batch_size": batch_size,
         "lr_finetune": lr_finetune,
         "lr_scratch": lr_scratch,
+        "lr_lp_ft": lr_lp_ft,
     }
     settings: dict[str, Any] = {
         "data": name,
         "net": net,
         "pretrained": default_weights(net) if pretrained == "auto" else os.fspath(pretrained),
-        **defaults_of(name)._asdict(),
+        **defaults_of(name, net)._asdict(),
         **{name: value for name, value in given.items() if value is not None},
         "seeds": list(seeds),
         "strategies": list(strategies),
@@ -198,7 +201,7 @@ def _check(settings: dict[str, Any]) -> None:
     check_some(strategies=settings["strategies"])
     for name in settings["strategies"]:
         find_strategy(name)
-    for name in ("size", "epochs", "batch_size", "lr_finetune", "lr_scratch"):
+    for name in ("size", "epochs", "batch_size", "lr_finetune", "lr_scratch", "lr_lp_ft"):
         if not 0 < settings[name] < math.inf:
             raise SettingsError(f"{name} is {settings[name]}; it must be above 0 and finite.")
 
@@ -223,7 +226,7 @@ def _run(
         strategy,
         source,
         data=images,
-        rates=Rates(settings["lr_finetune"], settings["lr_scratch"]),
+        rates=Rates(settings["lr_finetune"], settings["lr_scratch"], settings["lr_lp_ft"]),
         seed=seed,
         num_epochs=settings["epochs"],
         checkpoint=folder.checkpoint(strategy, seed) if folder else None,

@@ -11,10 +11,13 @@ from typing import Any
 import numpy as np
 from mxnet.gluon import HybridBlock
 
+from d2ltl.datasets import BOOK
 from d2ltl.errors import CheckpointError
 from d2ltl.files import write_json
 from d2ltl.history import History
 from d2ltl.models.parameters import write_parameters
+
+UNRECORDED = {"lr_lp_ft": BOOK.lr_lp_ft}  # settings that version 0.1.0 did not have, and their value
 
 
 @dataclass
@@ -120,6 +123,7 @@ def _read_json(file: Path) -> dict[str, Any]:
 
 
 def _check_settings(out: Path, saved: dict[str, Any], settings: dict[str, Any]) -> None:
-    if changed := [name for name in settings if saved.get(name) != settings[name]]:
+    same = {**UNRECORDED, **saved}
+    if changed := [name for name in settings if same.get(name) != settings[name]]:
         changes = ", ".join(f"{name} {saved.get(name)}, now {settings[name]}" for name in changed)
         raise CheckpointError(f"{out} holds a comparison with {changes}. Choose another folder.")

@@ -17,20 +17,22 @@ from d2ltl.datasets import BOOK
 from d2ltl.errors import SettingsError
 from d2ltl.history import History
 from d2ltl.methods.distillation import distill
+from d2ltl.methods.lp_ft import train_lp_ft
 from d2ltl.models.freezing import freeze, freeze_stages
 from d2ltl.models.networks import finetune_net, scratch_net
 from d2ltl.training.fine_tuning import train_fine_tuning
-from d2ltl.training.linear_probe import train_on_codes
+from d2ltl.training.linear_probe import PROBE_OPTIONS, train_on_codes
 
 BASELINE = "scratch"  # gains are differences from this strategy
 STUDENT = "mobilenet0.25"
 
 
 class Rates(NamedTuple):
-    """Learning rates of pretrained and of untrained networks; by default those of the book."""
+    """Learning rates of pretrained and of untrained networks, by default those of the book; and of ``lp-ft``."""
 
     lr_finetune: float = BOOK.lr_finetune
     lr_scratch: float = BOOK.lr_scratch
+    lr_lp_ft: float = BOOK.lr_lp_ft
 
 
 BOOK_RATES = Rates()
@@ -85,8 +87,8 @@ def train_network(
         Function that changes the network before the training, for example freezes some layers.
     data, **options
         Images and further arguments of `train_fine_tuning`, which also lists the errors. Strategies that begin with
-        ``codes-`` use only ``size``, ``batch_size``, ``devices`` and ``verbose``. ``distilled`` has a loss of its own,
-        and its callbacks follow only the small network.
+        ``codes-`` use only ``size``, ``batch_size``, ``test_augs``, ``devices`` and ``verbose``. ``distilled`` has a
+        loss of its own, and its callbacks follow only the small network.
     """
     runtime.reseed(seed)
     return create_and_train(strategy, source, data=as_pair(data), rates=rates, change=change, seed=seed, **options)
@@ -117,7 +119,7 @@ def _by_gradient(make_net: Callable[[int, HybridBlock], HybridBlock], rate: str,
 
 
 def _on_codes(head: str, description: str) -> Strategy:
-    used = ("data", "seed", "size", "batch_size", "devices", "verbose")
+    used = ("data", "batch_size", "verbose", *PROBE_OPTIONS)
 
     def train(net: HybridBlock, _: HybridBlock, rates: Rates, **options: Any) -> History:
         return train_on_codes(net, head, **{name: options[name] for name in used if name in options})
@@ -135,6 +137,10 @@ def _partly_frozen_net(classes: int, source: HybridBlock, k: int) -> HybridBlock
     net = finetune_net(classes, source)
     freeze_stages(net, k)
     return net
+
+
+def _probe_and_tune(net: HybridBlock, _: HybridBlock, rates: Rates, **options: Any) -> History:
+    return train_lp_ft(net, rates.lr_lp_ft, **options)
 
 
 def _untrained_net(classes: int, source: HybridBlock) -> HybridBlock:
@@ -173,6 +179,8 @@ STRATEGIES = {
                            "pretrained features frozen, new output layer trained"),
     "fixed": _by_gradient(partial(_frozen_net, batch_norm="fixed"), "lr_finetune",
                           "like frozen, and batch normalisation uses its running statistics"),
+    "lp-ft": Strategy(finetune_net, _probe_and_tune, "lr_lp_ft",
+                      "linear probe first, then all layers fine-tuned gently"),
     "codes-svm": _on_codes("svm", "linear SVM on the CNN codes of the source model"),
     "codes-softmax": _on_codes("softmax", "logistic regression on the CNN codes of the source model"),
     "distilled": Strategy(_student_net, _distil, "lr_scratch",
@@ -189,6 +197,7 @@ def find_strategy(name: str) -> Strategy:
     ``scratch``        the same architecture, untrained
     ``frozen``         pretrained features frozen, new output layer trained (exercise 3 of section 13.2)
     ``fixed``          like ``frozen``, and batch normalisation uses its running statistics (see `freeze`)
+    ``lp-ft``          linear probe first, then all layers fine-tuned gently (see `train_lp_ft`)
     ``freeze-K``       the first K stages frozen, the other layers fine-tuned (``freeze-2``; see `freeze_stages`)
     ``codes-svm``      linear SVM on the CNN codes of the source model (see `train_on_codes`)
     ``codes-softmax``  logistic regression on the CNN codes of the source model (see `train_on_codes`)

@@ -41,7 +41,7 @@ def run_exercise(args: argparse.Namespace, out: Path) -> None:
     data = load_images(name)
     if args.quick:
         data = _some(data, [max(1, round(QUICK_SHARE * len(part))) for part in data])
-    defaults = defaults_of(name)
+    defaults = defaults_of(name, args.net)
     epochs = QUICK_EPOCHS if args.quick else EPOCHS[args.exercise]
     batch_size = QUICK_BATCH if args.quick else defaults.batch_size
     options = {

@@ -25,6 +25,7 @@ from d2ltl.training.evaluation import accuracy_of, loss_of, predict
 from d2ltl.training.features import extract_codes
 
 STRENGTH = 0.01  # scikit-learn's C, the inverse regularisation strength, for standardised codes
+PROBE_OPTIONS = ("size", "test_augs", "devices", "seed")  # arguments that `train_on_codes` shares with other trainings
 STRENGTHS = [1e-3, 1e-2, 1e-1, 1.0]  # candidates for C in cross-validation
 
 

@@ -1,0 +1,56 @@
+import numpy as np
+import pytest
+from conftest import values
+
+import d2ltl
+
+SETTINGS = {"batch_size": 10, "num_epochs": 3, "size": 32, "verbose": False}
+
+
+def outcome(history):
+    return history.curve("loss"), history.curve("test_acc")
+
+
+def train(source, stripes, learning_rate=0.001, **options):
+    d2ltl.runtime.reseed(0)
+    net = d2ltl.finetune_net(2, source)
+    return net, d2ltl.train_lp_ft(net, learning_rate, data=stripes, **{**SETTINGS, **options})
+
+
+def test_it_starts_from_the_linear_probe(source, stripes):
+    """At a vanishing learning rate it ends there, too."""
+    probed = d2ltl.finetune_net(2, source)
+    d2ltl.train_on_codes(probed, "softmax", data=stripes, size=32)
+    net, history = train(source, stripes, learning_rate=1e-12)
+    np.testing.assert_allclose(net.output.weight.data().asnumpy(), probed.output.weight.data().asnumpy(), rtol=1e-4)
+    assert history.curve("test_acc") == [d2ltl.evaluate(probed, stripes, size=32)[1]] * 3
+
+
+def test_it_trains_the_features_and_keeps_their_statistics(source, stripes):
+    net, _ = train(source, stripes)
+    for (name, after), before in zip(values(net.features).items(), values(source.features).values()):
+        assert np.array_equal(after, before) == ("running" in name), name
+
+
+def test_an_interrupted_run_ends_the_same(source, stripes, tmp_path):
+    """The momentum, the schedule and the output layer are in the checkpoint."""
+
+    class PowerCut(Exception):
+        pass
+
+    def cut(history):
+        raise PowerCut
+
+    _, expected = train(source, stripes)
+    with pytest.raises(PowerCut):
+        train(source, stripes, checkpoint=tmp_path / "run", callbacks=[cut])
+    _, resumed = train(source, stripes, checkpoint=tmp_path / "run")
+    assert outcome(resumed) == outcome(expected)
+    with pytest.raises(d2ltl.CheckpointError, match="cosine_epochs 3, now 4"):
+        train(source, stripes, checkpoint=tmp_path / "run", num_epochs=4)
+
+
+def test_a_network_without_a_dense_output_is_refused(stripes):
+    net = d2ltl.scratch_net(2, "squeezenet1.1")
+    with pytest.raises(d2ltl.NetworkError, match="not a dense layer"):
+        d2ltl.train_lp_ft(net, 0.001, data=stripes, size=224)
