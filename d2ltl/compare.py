@@ -23,11 +23,16 @@ examples:
                                                              the book's photographs and weights, downloaded
   python -m d2ltl.compare --data my_photos --size 96 --batch-size 32
                                                              your own folder: one folder of images for each class
+  python -m d2ltl.compare --net efficientnet_lite0 --strategies lp-ft finetune scratch
+                                                             an ImageNet source model, and how best to fine-tune it
   python -m d2ltl.compare --data hotdog.zip --pretrained weights.params --seeds 0 1 2
                                                              three seeds: mean and standard deviation
   python -m d2ltl.compare --out results/a --resume ...       continue an interrupted comparison, same arguments
 Exit status: 0 success, 2 error in arguments or data, 130 interrupted. On a laptop, --size 96 --batch-size 32 is quick.
 """
+
+
+STRONGER = "efficientnet_lite0"
 
 
 def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -88,6 +93,7 @@ def _resume_hint(out: Path, arguments: list[str]) -> str:
 def _compare(args: argparse.Namespace) -> None:
     from d2ltl.comparison import report  # imported here so that --help does not load MXNet
     from d2ltl.comparison.running import run_comparison
+    from d2ltl.models import packages
     from d2ltl.models.precision import use_bfloat16
 
     options = vars(args)
@@ -102,6 +108,17 @@ def _compare(args: argparse.Namespace) -> None:
     for sentence in report.reading(comparison):
         print(sentence)
     print(f"\n{report.write_report(comparison, args.out)}")
+    if args.net != STRONGER and packages.find(STRONGER):
+        print(f"\nA stronger source model is on this machine. Compare with it:\n{_with_stronger_source(args)}")
+
+
+def _with_stronger_source(args: argparse.Namespace) -> str:
+    """Return the command that compares on the same data with another source model, and with its default settings."""
+    data = [] if args.data == "auto" else ["--data", args.data]
+    seeds = [] if args.seeds == [0] else ["--seeds", *map(str, args.seeds)]
+    skip = ["--skip-unreadable"] * args.skip_unreadable
+    options = ["--net", STRONGER, "--strategies", "lp-ft", "finetune", "scratch", *seeds, *skip]
+    return shlex.join([sys.executable, "-m", "d2ltl.compare", *data, *options])
 
 
 if __name__ == "__main__":

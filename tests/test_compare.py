@@ -1,6 +1,7 @@
 import json
 import os
 import random
+import shlex
 import signal
 import subprocess
 import sys
@@ -41,6 +42,19 @@ def test_it_prints_the_books_lines_a_table_and_its_reading(stripes, source_file,
     pictures = {"curves.png", "confusion.png", "mistakes.png"}
     assert {file.name for file in (tmp_path / "out").iterdir()} == {
         "runs", "settings.json", "report.json", "report.html", *pictures}  # fmt: skip
+
+
+def test_it_ends_with_the_command_for_a_stronger_source_model(stripes, source_file, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("d2ltl.models.packages.find", lambda name: tmp_path)
+    more = ["--epochs", "1", "--strategies", "codes-svm", "--seeds", "1", "2"]
+    assert compare.main(arguments(stripes, source_file, tmp_path / "out", *more)) == 0
+    command = capsys.readouterr().out.splitlines()[-1]
+    args = compare.parse(shlex.split(command)[3:])
+    assert (args.data, args.net, args.seeds) == (str(stripes), "efficientnet_lite0", [1, 2])
+    assert args.strategies == ["lp-ft", "finetune", "scratch"]
+    monkeypatch.setattr("d2ltl.models.packages.find", lambda name: None)
+    assert compare.main(arguments(stripes, source_file, tmp_path / "other", *more)) == 0
+    assert "efficientnet" not in capsys.readouterr().out
 
 
 def test_help_teaches():

@@ -9,11 +9,13 @@ from collections.abc import Sequence
 from d2ltl.cli import add_options, new_parser, run_command
 
 DESCRIPTION = """\
-Recommends a training strategy and a source model for your images, before you train. Takes about a minute, and measures
-on the training images:
+Recommends a training strategy and a source model for your images, before you train. Compares all source models on this
+machine, which takes about a minute for each, and measures on the training images:
 
   number of images            few or many per class
   fit of each source model    accuracy of a linear classifier on the features of each stage, LogME, LEEP
+  cost of each source model   images per second
+  best source model           also for fewer images than there are
   similarity                  share of errors that pretraining avoids, compared with random weights
   need for transfer           accuracy of a network trained from scratch for 100 small steps
 
@@ -26,10 +28,11 @@ Then it recommends one strategy and gives the reasons:
 It recommends training from scratch if transfer is not more accurate."""
 EXAMPLES = """\
 examples:
-  python -m d2ltl.advice my_photos --size 96                 your own folder: one folder of images for each class
+  python -m d2ltl.advice my_photos                           your own folder: one folder of images for each class
+  python -m d2ltl.advice my_photos --size 96                 smaller images, less time
   python -m d2ltl.advice hotdog-mini                         rendered images that come with d2ltl
   python -m d2ltl.advice digits                              handwritten digits: do models of photographs help?
-  python -m d2ltl.advice my_photos --sources resnet18_v2:tinyimagenet squeezenet1.1:imagenet
+  python -m d2ltl.advice my_photos --sources resnet18_v2:tinyimagenet efficientnet_lite0:imagenet
                                                              compare two source models
 The advice is an estimate and can be wrong. `python -m d2ltl.compare` trains the networks and measures their accuracy.
 Exit status: 0 success, 2 error in arguments or data, 130 interrupted.
@@ -42,14 +45,14 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     # fmt: off
     parser.add_argument("data", metavar="FOLDER",
                         help="folder of images, archive, or name of a data set: see `python -m d2ltl.compare --help`")
-    parser.add_argument("--sources", nargs="+", default=["resnet18_v2:auto"], metavar="NET:WEIGHTS",
+    parser.add_argument("--sources", nargs="+", metavar="NET:WEIGHTS",
                         help="source models; WEIGHTS is imagenet, tinyimagenet, a .params file, or auto (imagenet if "
-                             "on this machine, else tinyimagenet); default: resnet18_v2:auto")
+                             "on this machine, else tinyimagenet); default: all source models on this machine")
     add_options(parser, "--size")
     parser.add_argument("--seed", type=int, default=0, help="seed of all random choices; default: %(default)s")
     # fmt: on
     args = parser.parse_args(argv)
-    for source in args.sources:
+    for source in args.sources or ():
         if not all(source.partition(":")[::2]):
             parser.error(f"--sources: {source} is not NET:WEIGHTS, as in resnet18_v2:tinyimagenet")
     return args
@@ -65,8 +68,8 @@ def _advise(args: argparse.Namespace) -> None:
     from d2ltl.advice.advising import advise  # imported here so that --help does not load MXNet
     from d2ltl.models.sources import source_net
 
-    sources = {source: source_net(*source.split(":", 1)) for source in args.sources}
-    print(advise(args.data, sources, size=args.size, seed=args.seed))
+    sources = {source: source_net(*source.split(":", 1)) for source in args.sources or ()}
+    print(advise(args.data, sources or None, size=args.size, seed=args.seed))
 
 
 if __name__ == "__main__":

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping
 
 import numpy as np
 from mxnet.gluon import HybridBlock
 from sklearn.model_selection import StratifiedKFold
+from tqdm.auto import tqdm
 
 from d2ltl import runtime
-from d2ltl.advice.transferability import leep, log_me, probe_accuracy
+from d2ltl.advice.transferability import accuracy_by_number, leep, log_me, probe_accuracy
 from d2ltl.advice.verdict import SCRATCH_STEPS, Advice, Fit
 from d2ltl.data.augmentation import test_augs
 from d2ltl.data.folders import ImageFolder
@@ -20,7 +22,7 @@ from d2ltl.datasets import BOOK, defaults_of
 from d2ltl.errors import DivergenceError, ImageFolderError, NetworkError, SettingsError, check_seeds
 from d2ltl.models.networks import scratch_net
 from d2ltl.models.shapes import check_input
-from d2ltl.models.sources import source_net
+from d2ltl.models.sources import at_hand, source_net
 from d2ltl.training.evaluation import predict
 from d2ltl.training.features import codes_by_stage
 from d2ltl.training.fine_tuning import train_fine_tuning
@@ -44,8 +46,9 @@ def advise(
     scratch (`Advice.needed`)?
 
     They fit linear classifiers on CNN codes, and train one network from scratch for 100 small steps without
-    augmentation. They use at most 1,000 training images. The advice is an estimate; `run_comparison` trains the
-    networks to the end and measures their test accuracy.
+    augmentation. They use at most 1,000 training images. The classifiers are also fitted on fewer images, because
+    another source model may be the best one then. The advice is an estimate; `run_comparison` trains the networks to
+    the end and measures their test accuracy.
 
     ============  ==================================  ==================================================
     ..            similar to the source set           different from the source set
@@ -61,10 +64,11 @@ def advise(
     data : str, path, pair or ImageFolder
         The `data` of `train_fine_tuning`, whose test images are not used; or only the training images.
     sources : mapping from str to HybridBlock, optional
-        Source models from `source_net`, by the names that the advice uses for them; by default ``source_net()``.
+        Source models from `source_net`, by the names that the advice uses for them; by default all source models on
+        this machine (`d2ltl.models.sources.at_hand`).
     size : int, optional
         Height and width of the images that the networks see, in pixels; by default the size of `d2ltl.datasets` for
-        this data. A network that cannot run images of this size sees 224 × 224 pixels.
+        this data and each network. A network that cannot run images of this size sees 224 × 224 pixels.
     seed : int
         Seed of the random choice of images, the cross-validation folds and the training from scratch.
 
@@ -74,21 +78,24 @@ def advise(
         If the images, a network or a number cannot be used, or a class has fewer than 4 training images.
     """
     images = _training_images(data)
-    if size is None:
-        size = defaults_of(os.fspath(data) if isinstance(data, (str, os.PathLike)) else "").size
-    sources = {"the source model": source_net()} if sources is None else sources
+    if sources is None:
+        sources = {":".join(source): source_net(*source) for source in at_hand()}
     _check(sources, size, seed)
     drawn = sample(images, MEASURED, seed, at_least=HELD_OUT)
-    fits = [_fit(name, net, drawn, size, seed) for name, net in sources.items()]
+    name_of_data = os.fspath(data) if isinstance(data, (str, os.PathLike)) else ""
+    fits = []
+    for name, net in tqdm(sources.items(), desc="measuring", unit="source", disable=None, leave=False):
+        fits.append(_fit(name, net, drawn, size or defaults_of(name_of_data, net.zoo_name).size, seed))
     fits.sort(key=lambda fit: -fit.accuracy)
     best = sources[fits[0].source].zoo_name
-    return Advice(len(images), len(images.synsets), fits, _scratch_accuracy(best, drawn, fits[0].size, seed))
+    scratch, tested = _scratch_accuracy(best, drawn, fits[0].size, seed)
+    return Advice(len(images), len(images.synsets), fits, scratch, tested)
 
 
-def _check(sources: Mapping[str, HybridBlock], size: int, seed: int) -> None:
+def _check(sources: Mapping[str, HybridBlock], size: int | None, seed: int) -> None:
     if not sources:
         raise SettingsError("sources is empty; give at least one source model.")
-    if size < 1:
+    if size is not None and size < 1:
         raise SettingsError(f"size is {size}; the side of an image is at least 1 pixel.")
     check_seeds([seed])
     for name, net in sources.items():
@@ -114,7 +121,10 @@ def _fit(name: str, net: HybridBlock, images: ImageFolder, size: int, seed: int)
         size = BOOK.size
     runtime.reseed(seed)
     untrained = scratch_net(len(images.synsets), net.zoo_name)
-    codes, of_untrained = (codes_by_stage(each, images, size=size) for each in (net, untrained))
+    start = time.perf_counter()
+    codes = codes_by_stage(net, images, size=size)
+    images_per_s = len(images) / (time.perf_counter() - start)
+    of_untrained = codes_by_stage(untrained, images, size=size)
     by_stage, by_untrained = (
         [probe_accuracy(of_stage, images.labels, seed=seed) for of_stage in stages] for stages in (codes, of_untrained)
     )
@@ -125,11 +135,16 @@ def _fit(name: str, net: HybridBlock, images: ImageFolder, size: int, seed: int)
         by_untrained,
         log_me(codes[-1], images.labels),
         leep(predict(net, images, size=size)[0], images.labels),
+        images_per_s,
+        accuracy_by_number(codes[-1], images.labels, seed=seed),
     )
 
 
-def _scratch_accuracy(name: str, images: ImageFolder, size: int, seed: int) -> float:
-    """Return the test accuracy of a network after a short training from scratch; 0 if the training diverges."""
+def _scratch_accuracy(name: str, images: ImageFolder, size: int, seed: int) -> tuple[float, int]:
+    """Return the accuracy of a network after a short training from scratch, and the number of images that tested it.
+
+    The accuracy is 0 if the training diverges.
+    """
     cut = StratifiedKFold(HELD_OUT, shuffle=True, random_state=seed)
     train, test = (images.subset(part.tolist()) for part in next(cut.split(images.labels, images.labels)))
     runtime.reseed(seed)
@@ -147,5 +162,5 @@ def _scratch_accuracy(name: str, images: ImageFolder, size: int, seed: int) -> f
             verbose=False,
         )
     except DivergenceError:
-        return 0.0
-    return history.curve("test_acc")[-1]
+        return 0.0, len(test)
+    return history.curve("test_acc")[-1], len(test)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from sklearn.model_selection import StratifiedKFold, cross_val_score
+from sklearn.model_selection import StratifiedKFold, StratifiedShuffleSplit, cross_val_score
 
 from d2ltl.errors import SettingsError
 from d2ltl.training.linear_probe import linear_head
@@ -124,6 +124,27 @@ def probe_accuracy(
         raise SettingsError("One class has a single image; cross-validation needs at least 2 of each class.")
     cut = StratifiedKFold(min(folds, rarest), shuffle=True, random_state=seed)
     return float(cross_val_score(linear_head(head, seed=seed), codes, labels, scoring=scoring, cv=cut).mean())
+
+
+def accuracy_by_number(codes: np.ndarray, labels: np.ndarray, repeats: int = 5, seed: int = 0) -> dict[int, float]:
+    """Return the accuracy of a linear classifier on CNN codes by the number of training images per class.
+
+    The numbers are 5, 10, 20, 50, … as far as each leaves at least half of the images for the test. Each accuracy,
+    between 0 and 1, is the mean over `repeats` random choices of the training images, stratified by class.
+
+    Parameters
+    ----------
+    codes, labels, seed
+        See `probe_accuracy`.
+    """
+    labels = _check(codes, labels)
+    classes = len(np.unique(labels))
+    accuracies = {}
+    for number in (5, 10, 20, 50, 100, 200):
+        if 2 * number * classes <= len(labels):
+            cut = StratifiedShuffleSplit(repeats, train_size=number * classes, random_state=seed)
+            accuracies[number] = float(cross_val_score(linear_head("softmax"), codes, labels, cv=cut).mean())
+    return accuracies
 
 
 def proxy_a_distance(source_codes: np.ndarray, target_codes: np.ndarray, seed: int = 0) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -10,8 +10,6 @@ import numpy as np
 FEW = 100
 # Minimal `Fit.learned` of images similar to the source set. Measured: 0.2 to 0.6 on food, mostly less on digits.
 LEARNED = 0.2
-# Minimal gain in accuracy over training from scratch, about one standard error for 1,000 images.
-NEEDED = 0.02
 SCRATCH_STEPS = 100  # training steps of the network from scratch
 
 
@@ -33,6 +31,10 @@ class Fit:
         LogME of the codes of the last stage (`d2ltl.log_me`).
     leep : float
         LEEP of the predictions of the source model (`d2ltl.leep`).
+    images_per_s : float
+        Number of images per second that the source model computes codes of; the cost of looking through it.
+    by_number : dict from int to float
+        Accuracy of a linear classifier on the codes of the last stage, by the number of training images of each class.
     """
 
     source: str
@@ -41,6 +43,8 @@ class Fit:
     untrained: list[float]
     log_me: float
     leep: float
+    images_per_s: float = field(compare=False)
+    by_number: dict[int, float]
 
     @property
     def stage(self) -> int:
@@ -73,14 +77,16 @@ class Advice:
         Numbers of training images and of classes.
     fits : list of Fit
         Measurements for each source model, most accurate first.
-    scratch : float
-        Accuracy of a short training from scratch, with the architecture of the best source model.
+    scratch, tested : float, int
+        Accuracy of a short training from scratch, with the architecture of the best source model, and the number of
+        images that it was measured on.
     """
 
     images: int
     classes: int
     fits: list[Fit]
     scratch: float
+    tested: int
 
     @property
     def few(self) -> bool:
@@ -98,8 +104,12 @@ class Advice:
 
     @property
     def needed(self) -> bool:
-        """Whether the accuracy of transfer exceeds that of a short training from scratch by more than 0.02."""
-        return self.fits[0].accuracy > self.scratch + NEEDED
+        """Whether a short training from scratch is not certainly better than transfer.
+
+        It is certainly better if its accuracy is higher by more than the standard error of a share of `tested` images.
+        """
+        standard_error = (self.scratch * (1 - self.scratch) / self.tested) ** 0.5
+        return self.fits[0].accuracy >= self.scratch - standard_error
 
     @property
     def way(self) -> str:
@@ -133,6 +143,7 @@ class Advice:
         ]
         if len(self.fits) > 1:
             lines.append(f"{best.source} suits best. {_agreement(self.fits)}")
+            lines += _by_number(self.fits)
         lines.append(_likeness(best, self.similar))
         lines.append(
             f"The same network from scratch: {self.scratch:.3f} after {SCRATCH_STEPS} small "
@@ -163,7 +174,8 @@ def _sentence(fit: Fit) -> str:
     stages = ", ".join(f"{accuracy:.3f}" for accuracy in fit.by_stage)
     return (
         f"{fit.source}: a linear classifier on its codes has the cross-validated accuracy {fit.accuracy:.3f} (by "
-        f"stage: {stages}); LogME {fit.log_me:.3f}, LEEP {fit.leep:.3f}."
+        f"stage: {stages}); LogME {fit.log_me:.3f}, LEEP {fit.leep:.3f}. It sees {fit.images_per_s:.0f} images/s at "
+        f"{fit.size} × {fit.size} pixels."
     )
 
 
@@ -174,6 +186,13 @@ def _agreement(fits: list[Fit]) -> str:
         if values[0] < max(values)
     ]
     return f"{' and '.join(dissent)} would choose another source." if dissent else "LogME and LEEP agree."
+
+
+def _by_number(fits: list[Fit]) -> list[str]:
+    """Return the line that says which source is the most accurate with how many images of each class."""
+    best = {number: max(fits, key=lambda fit: fit.by_number[number]) for number in fits[0].by_number}
+    choices = [f"{number}: {fit.source} ({fit.by_number[number]:.3f})" for number, fit in best.items()]
+    return [f"The best source by the number of images of each class: {', '.join(choices)}."] if choices else []
 
 
 def _likeness(fit: Fit, similar: bool) -> str:

@@ -73,6 +73,15 @@ def default_weights(name: str) -> str:
     raise WeightsError(f"There are no weights of {name} on this machine. {remedy}")
 
 
+def at_hand() -> list[tuple[str, str]]:
+    """Return all source models on this machine, as pairs of arguments of `source_net` (name and weights)."""
+    folder = store_file("resnet18_v2").parent
+    downloaded = {file.stem.rpartition("-")[0] for file in folder.glob("*-*.params")}
+    imagenet = sorted({*packages.PACKAGES, *downloaded})
+    shipped = [(network, key) for key, (network, _) in SHIPPED.items()]
+    return [*shipped, *((name, "imagenet") for name in imagenet if has_imagenet(name))]
+
+
 def has_imagenet(name: str) -> bool:
     """Return whether the ImageNet weights of a network are on this machine."""
     return store_file(name).exists() or packages.find(name) is not None

@@ -33,6 +33,20 @@ def test_it_measures_the_training_images(advised):
     assert np.isfinite(fit.log_me)
     assert -np.log(2) <= fit.leep <= 0
     assert advised.few
+    assert fit.images_per_s > 0
+    assert [*fit.by_number] == [5, 10]
+    assert all(0.5 < accuracy <= 1 for accuracy in fit.by_number.values())
+
+
+def test_without_sources_all_on_this_machine_are_measured(stripes, source, monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        advising, "at_hand", lambda: [("resnet18_v2", "tinyimagenet"), ("efficientnet_lite0", "imagenet")]
+    )
+    monkeypatch.setattr(advising, "source_net", lambda *names: asked.append(names) or source)
+    fits = d2ltl.advise(stripes, size=32).fits
+    assert {fit.source for fit in fits} == {"resnet18_v2:tinyimagenet", "efficientnet_lite0:imagenet"}
+    assert len(asked) == 2
 
 
 def test_one_seed_gives_one_advice(advised, stripes, source_file):

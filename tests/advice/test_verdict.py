@@ -4,24 +4,24 @@ from d2ltl.advice.verdict import Advice, Fit
 from d2ltl.comparison.strategies import find_strategy
 
 
-def fit(*by_stage, untrained=(0.5, 0.6), source="a", log_me=0.0, leep=-0.5):
-    return Fit(source, 32, list(by_stage), list(untrained), log_me, leep)
+def fit(*by_stage, untrained=(0.5, 0.6), source="a", log_me=0.0, leep=-0.5, by_number=None):
+    return Fit(source, 32, list(by_stage), list(untrained), log_me, leep, 100, by_number or {})
 
 
 @pytest.mark.parametrize(
-    ("images", "by_stage", "scratch", "way", "stage", "longer", "reason"),
+    ("images", "by_stage", "scratch", "tested", "way", "stage", "longer", "reason"),
     [
-        (100, [0.7, 0.9], 0.6, "codes-softmax", None, False, "a linear classifier on the codes of a."),
-        (2000, [0.7, 0.9], 0.6, "finetune", None, False, "all layers of a at a small learning rate"),
-        (100, [0.9, 0.65], 0.6, "codes-softmax", 1, False, "the codes of stage 1 of a"),
-        (2000, [0.9, 0.5], 0.6, "finetune", None, True, "longer than usual"),
-        (2000, [0.9, 0.7], 0.95, "scratch", None, False, "Train from scratch"),
-        (100, [0.6, 0.9], 0.89, "scratch", None, False, "Train from scratch"),
-        (100, [0.4, 0.65], 0.6, "codes-softmax", None, False, "the codes of a."),  # no earlier stage is better
+        (100, [0.7, 0.9], 0.6, 25, "codes-softmax", None, False, "a linear classifier on the codes of a."),
+        (2000, [0.7, 0.9], 0.6, 250, "finetune", None, False, "all layers of a at a small learning rate"),
+        (100, [0.9, 0.65], 0.6, 25, "codes-softmax", 1, False, "the codes of stage 1 of a"),
+        (2000, [0.9, 0.5], 0.6, 250, "finetune", None, True, "longer than usual"),
+        (2000, [0.9, 0.7], 0.95, 250, "scratch", None, False, "Train from scratch"),
+        (100, [0.6, 0.9], 0.93, 25, "codes-softmax", None, False, "the codes of a."),  # by luck, of 25 images
+        (100, [0.4, 0.65], 0.6, 25, "codes-softmax", None, False, "the codes of a."),  # no earlier stage is better
     ],
 )
-def test_the_ways_are_strategies(images, by_stage, scratch, way, stage, longer, reason):
-    advised = Advice(images, 2, [fit(*by_stage)], scratch)
+def test_the_ways_are_strategies(images, by_stage, scratch, tested, way, stage, longer, reason):
+    advised = Advice(images, 2, [fit(*by_stage)], scratch, tested)
     assert (advised.way, advised.stage, advised.longer) == (way, stage, longer)
     assert find_strategy(way)
     assert reason in str(advised)
@@ -36,9 +36,12 @@ def test_what_was_learned_is_the_share_of_errors_avoided():
 
 
 def test_it_says_why():
-    text = str(Advice(60, 3, [fit(0.5, 0.8, 0.62, source="b", leep=-0.9), fit(0.5, 0.6, 0.7)], 0.5))
+    first = fit(0.5, 0.8, 0.62, source="b", leep=-0.9, by_number={5: 0.6, 10: 0.8})
+    second = fit(0.5, 0.6, 0.7, by_number={5: 0.7, 10: 0.7})
+    text = str(Advice(60, 3, [first, second], 0.5, 15))
     for words in (
         *("20 of each", "few (", "b suits best. LEEP would choose another", "random weights", "0.600", "avoids 5%"),
         *("different from", "0.500, 0.800, 0.620", "needed", "the codes of stage 2 of b"),
+        *("100 images/s at 32 × 32 pixels", "each class: 5: a (0.700), 10: b (0.800)."),
     ):
         assert words in text, words

@@ -22,6 +22,17 @@ def test_a_file_gives_weights_and_names(source_file):
     assert np.array_equal(net.output.weight.data().asnumpy(), saved["output.weight"].asnumpy())
 
 
+def test_the_models_at_hand_are_the_shipped_the_installed_and_the_downloaded(tmp_path, monkeypatch):
+    monkeypatch.setenv("MXNET_HOME", str(tmp_path))
+    monkeypatch.setattr(sources.packages, "find", lambda name: tmp_path if name == "efficientnet_lite0" else None)
+    assert sources.at_hand() == [("resnet18_v2", "tinyimagenet"), ("efficientnet_lite0", "imagenet")]
+    file = sources.store_file("mobilenet0.25")
+    file.parent.mkdir()
+    file.touch()
+    (file.parent / "mine-1.params").touch()  # not of the zoo
+    assert sources.at_hand()[1:] == [("efficientnet_lite0", "imagenet"), ("mobilenet0.25", "imagenet")]
+
+
 def test_without_a_file_of_names_classes_are_numbered(source_file, tmp_path):
     file = tmp_path / "alone.params"
     file.write_bytes(source_file.read_bytes())
