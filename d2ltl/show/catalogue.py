@@ -62,6 +62,7 @@ DEMONSTRATIONS = {
                                     "when_and_how.codes_by_depth"),
     "stages-kept": Demonstration(WHEN_AND_HOW, "How many stages are worth keeping?", "when_and_how.stages_kept"),
     "advice": Demonstration(WHEN_AND_HOW, "Which way of transferring suits these images?", "when_and_how.advice"),
+    "good-source": Demonstration(WHEN_AND_HOW, "How is a good source model fine-tuned?", "when_and_how.good_source"),
     "heat-map": Demonstration(WHEN_AND_HOW, "Where in a larger image is the hot dog?", "when_and_how.hot_dogs_found"),
     "negative-transfer": Demonstration(WHEN_AND_HOW, "Does transfer hurt where source and target differ?",
                                        "when_and_how.negative_transfer"),

@@ -28,10 +28,16 @@ def half() -> Pair:
     return train, test
 
 
-def train(strategy: str, data: Pair, seed: int, epochs: int, **options: Any) -> tuple[HybridBlock, History]:
-    """Train a network by a strategy with small settings; `options` override the arguments of `train_network`."""
+def train(
+    strategy: str, data: Pair, seed: int, epochs: int, source: HybridBlock | None = None, **options: Any
+) -> tuple[HybridBlock, History]:
+    """Train a network by a strategy with small settings; `options` override the arguments of `train_network`.
+
+    The default `source` is `source_model`.
+    """
     shown = {"data": data, "seed": seed, "num_epochs": epochs, "size": SIZE, "batch_size": BATCH_SIZE}
     # Loading a model draws random numbers. The documented figures depend on when: after seeding, where it is used.
-    source = source_model() if strategy == BASELINE else None
+    if source is None and strategy == BASELINE:
+        source = source_model()
     runtime.reseed(seed)
     return create_and_train(strategy, source or source_model(), **{"verbose": False, **shown, **options})

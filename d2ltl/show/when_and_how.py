@@ -14,12 +14,14 @@ from d2ltl.data.augmentation import test_augs
 from d2ltl.data.folders import ImageFolder
 from d2ltl.data.pairs import load_images
 from d2ltl.data.subsets import sample
+from d2ltl.datasets import defaults_of
 from d2ltl.models.convolutional import heat_map, to_convolutional
 from d2ltl.models.freezing import freeze_stages, reinitialize_stages
 from d2ltl.models.networks import scratch_net
-from d2ltl.plot import legend_beside, plot_heat_maps, plot_lines
+from d2ltl.models.sources import source_net
+from d2ltl.plot import legend_beside, plot_bars, plot_heat_maps, plot_lines
 from d2ltl.show.catalogue import Shown
-from d2ltl.show.material import DATA, SIZE, source_model, train
+from d2ltl.show.material import DATA, SIZE, half, source_model, train
 from d2ltl.training.features import codes_by_stage
 from d2ltl.training.linear_probe import linear_head
 
@@ -128,6 +130,20 @@ def _scene(test: ImageFolder, hot_dog: int, size: int, rng: np.random.Generator)
     tiles = [test_augs(size).on_image(test[i][0]).asnumpy() for i in chosen]
     rows = [np.concatenate(tiles[row * TILES :][:TILES], axis=1) for row in range(TILES)]
     return np.concatenate(rows), is_hot_dog
+
+
+def good_source(seed: int) -> Shown:
+    """Fine-tune an ImageNet model as the book does and by LP-FT, beside a linear classifier on its features."""
+    source, data = source_net("efficientnet_lite0", "imagenet"), half()
+    defaults = defaults_of(DATA, "efficientnet_lite0")
+    options = {"size": defaults.size, "batch_size": defaults.batch_size, "evaluate_every": EPOCHS}
+    accuracies = {
+        strategy: train(strategy, data, seed, EPOCHS // 2, source=source, **options)[1].curve("test_acc")[-1]
+        for strategy in ("finetune", "lp-ft", "codes-softmax")
+    }
+    numbers = ", ".join(f"{strategy} {accuracy:.3f}" for strategy, accuracy in accuracies.items())
+    figure = plot_bars({"EfficientNet-Lite0": accuracies})
+    return Shown(f"Test accuracy of an ImageNet model on {len(data[0])} images: {numbers}.", figure)
 
 
 def negative_transfer(seed: int) -> Shown:
