@@ -23,7 +23,7 @@ examples:
                                                              the book's photographs and weights, downloaded
   python -m d2ltl.compare --data my_photos --size 96 --batch-size 32
                                                              your own folder: one folder of images for each class
-  python -m d2ltl.compare --net efficientnet_lite0 --strategies lp-ft finetune scratch
+  python -m d2ltl.compare --net efficientnet_lite0
                                                              an ImageNet source model, and how best to fine-tune it
   python -m d2ltl.compare --data hotdog.zip --pretrained weights.params --seeds 0 1 2
                                                              three seeds: mean and standard deviation
@@ -44,12 +44,12 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     data.add_argument("--skip-unreadable", action="store_true", help="leave out images that cannot be read")
     add_options(parser.add_argument_group("source model"), "--net", "--pretrained")
     how = parser.add_argument_group("training")
-    how.add_argument("--strategies", nargs="+", default=["finetune", "scratch"], metavar="NAME",
+    how.add_argument("--strategies", nargs="+", metavar="NAME",
                      help="finetune, scratch, frozen (features frozen, new output layer trained), fixed (like frozen, "
                           "and batch normalisation uses its running statistics), freeze-K (first K stages frozen, "
                           "for example freeze-2), lp-ft (linear probe first, then all layers gently), codes-svm, "
                           "codes-softmax (linear classifier on the CNN codes), distilled (small network that learns "
-                          "from a fine-tuned network); default: finetune scratch")
+                          "from a fine-tuned network); default: finetune scratch, for an EfficientNet also lp-ft")
     how.add_argument("--epochs", type=int, metavar="N", help=f"number of epochs; default: {default_of('epochs')}")
     add_options(how, "--batch-size", "--seeds")
     how.add_argument("--lr-finetune", type=float, metavar="RATE",
@@ -117,7 +117,7 @@ def _with_stronger_source(args: argparse.Namespace) -> str:
     data = [] if args.data == "auto" else ["--data", args.data]
     seeds = [] if args.seeds == [0] else ["--seeds", *map(str, args.seeds)]
     skip = ["--skip-unreadable"] * args.skip_unreadable
-    options = ["--net", STRONGER, "--strategies", "lp-ft", "finetune", "scratch", *seeds, *skip]
+    options = ["--net", STRONGER, *seeds, *skip]
     return shlex.join([sys.executable, "-m", "d2ltl.compare", *data, *options])
 
 

@@ -16,7 +16,7 @@ PHOTOGRAPHS, RENDERED, DIGITS = "hotdog", "hotdog-mini", "digits"
 
 
 class Defaults(NamedTuple):
-    """Default settings: image size in pixels, batch size, epochs, learning rates (see `Rates`)."""
+    """Default settings: image size in pixels, batch size, epochs, learning rates (see `Rates`), strategies."""
 
     size: int
     batch_size: int
@@ -24,6 +24,7 @@ class Defaults(NamedTuple):
     lr_finetune: float
     lr_scratch: float
     lr_lp_ft: float = 0.0003
+    strategies: tuple[str, ...] = ("finetune", "scratch")
 
 
 BOOK = Defaults(size=224, batch_size=128, epochs=5, lr_finetune=0.01, lr_scratch=0.1)  # section 13.2
@@ -35,7 +36,7 @@ DEFAULTS = {
 """Default settings by data set. All other data sets use those of the book's `PHOTOGRAPHS`."""
 
 # The features of an EfficientNet are better at the full size of the images. Large batches need much memory.
-LITE = BOOK._replace(batch_size=32, lr_finetune=0.001)
+LITE = BOOK._replace(batch_size=32, lr_finetune=0.001, strategies=("lp-ft", "finetune", "scratch"))
 LITE_DEFAULTS = {PHOTOGRAPHS: LITE, RENDERED: LITE._replace(size=112), DIGITS: LITE._replace(size=32)}
 """Default settings of EfficientNet-Lite by data set."""
 

@@ -55,7 +55,14 @@ def test_the_books_settings_stay_the_books():
     for data in ("hotdog", "my/photos", "photos.zip"):
         assert datasets.defaults_of(data)._asdict() == {
             "size": 224, "batch_size": 128, "epochs": 5, "lr_finetune": 0.01, "lr_scratch": 0.1, "lr_lp_ft": 0.0003,
+            "strategies": ("finetune", "scratch"),
         }  # fmt: skip
+
+
+def test_an_efficientnet_has_settings_of_its_own():
+    assert datasets.defaults_of("my/photos", "efficientnet_lite1").batch_size == 32
+    assert datasets.defaults_of("hotdog-mini", "EfficientNet_Lite0").size == 112
+    assert datasets.defaults_of("hotdog-mini", "efficientnet_lite0").strategies == ("lp-ft", "finetune", "scratch")
 
 
 def test_an_unknown_name_is_an_error_that_lists_the_known():

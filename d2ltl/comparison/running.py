@@ -108,7 +108,7 @@ def run_comparison(
     lr_scratch: float | None = None,
     lr_lp_ft: float | None = None,
     seeds: Sequence[int] = (0,),
-    strategies: Sequence[str] = ("finetune", "scratch"),
+    strategies: Sequence[str] | None = None,
     skip_unreadable: bool = False,
     out: str | os.PathLike[str] | None = None,
     resume: bool = False,
@@ -131,8 +131,9 @@ def run_comparison(
         on the data and the network (`d2ltl.datasets`).
     seeds : sequence of int
         Seeds, 0 or more. Every strategy is run once with each seed.
-    strategies : sequence of str
-        Names of the strategies; see `find_strategy`.
+    strategies : sequence of str, optional
+        Names of the strategies; see `find_strategy`. The default is ``finetune`` and ``scratch``, and with an
+        EfficientNet also ``lp-ft``.
     skip_unreadable : bool
         Whether to leave out images that cannot be read. If False, they raise an error.
     out : path, optional
@@ -154,6 +155,7 @@ def run_comparison(
         "lr_finetune": lr_finetune,
         "lr_scratch": lr_scratch,
         "lr_lp_ft": lr_lp_ft,
+        "strategies": strategies,
     }
     settings: dict[str, Any] = {
         "data": name,
@@ -162,10 +164,10 @@ def run_comparison(
         **defaults_of(name, net)._asdict(),
         **{name: value for name, value in given.items() if value is not None},
         "seeds": list(seeds),
-        "strategies": list(strategies),
         "skip_unreadable": skip_unreadable,
         "precision": current_precision(),
     }
+    strategies = settings["strategies"] = list(settings["strategies"])
     _check(settings)
     images = as_pair(data)
     if skip_unreadable:

@@ -202,7 +202,11 @@ def test_without_arguments_it_compares_what_comes_with_the_library(tmp_path, mon
     assert (report["data"], report["pretrained"]) == ("hotdog-mini", "tinyimagenet")
     assert report["images"] == {"train": 800, "test": 400, "skipped": 0, "split": "its own", "rendered": True}
     own = datasets.DEFAULTS["hotdog-mini"]
-    assert {name: report[name] for name in own._asdict()} == {**own._asdict(), "epochs": 1}  # what is given wins
+    assert {name: report[name] for name in own._asdict()} == {
+        **own._asdict(),
+        "strategies": [*own.strategies],
+        "epochs": 1,
+    }  # what is given wins
     finetune, scratch = (run["history"][-1]["test_acc"] for run in report["runs"])
     assert finetune > scratch + 0.05
 
