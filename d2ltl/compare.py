@@ -47,7 +47,7 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     how.add_argument("--strategies", nargs="+", metavar="NAME",
                      help="finetune, scratch, frozen (features frozen, new output layer trained), fixed (like frozen, "
                           "and batch normalisation uses its running statistics), freeze-K (first K stages frozen, "
-                          "for example freeze-2), lp-ft (linear probe first, then all layers gently), codes-svm, "
+                          "for example freeze-2), lp-ft (linear probe first, then the last stages gently), codes-svm, "
                           "codes-softmax (linear classifier on the CNN codes), distilled (small network that learns "
                           "from a fine-tuned network); default: finetune scratch, for an EfficientNet also lp-ft")
     how.add_argument("--epochs", type=int, metavar="N", help=f"number of epochs; default: {default_of('epochs')}")

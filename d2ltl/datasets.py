@@ -23,7 +23,7 @@ class Defaults(NamedTuple):
     epochs: int
     lr_finetune: float
     lr_scratch: float
-    lr_lp_ft: float = 0.0003
+    lr_lp_ft: float = 0.001
     strategies: tuple[str, ...] = ("finetune", "scratch")
 
 

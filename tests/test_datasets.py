@@ -54,7 +54,7 @@ def test_asking_for_the_photographs_never_gives_others(cache, monkeypatch):
 def test_the_books_settings_stay_the_books():
     for data in ("hotdog", "my/photos", "photos.zip"):
         assert datasets.defaults_of(data)._asdict() == {
-            "size": 224, "batch_size": 128, "epochs": 5, "lr_finetune": 0.01, "lr_scratch": 0.1, "lr_lp_ft": 0.0003,
+            "size": 224, "batch_size": 128, "epochs": 5, "lr_finetune": 0.01, "lr_scratch": 0.1, "lr_lp_ft": 0.001,
             "strategies": ("finetune", "scratch"),
         }  # fmt: skip
 

@@ -52,12 +52,7 @@ def rates_by_stage(net: HybridBlock, data: Pair, size: int) -> None:
     d2ltl.decay_rates(net, 0.3)
 
 
-def together(net: HybridBlock, data: Pair, size: int) -> None:
-    """Start from a linear probe and keep the statistics."""
-    probe_first(net, data, size)
-    statistics_kept(net, data, size)
-
-
+LP_FT = "lp-ft, all together"
 GENTLY = {"momentum": 0.9, "schedule": "cosine"}
 RECIPES: dict[str, tuple[Change, tuple[float, ...], dict[str, Any]]] = {
     "the book's": (nothing, RATES, {}),
@@ -65,7 +60,7 @@ RECIPES: dict[str, tuple[Change, tuple[float, ...], dict[str, Any]]] = {
     "probe first": (probe_first, RATES, {}),
     "rates by stage": (rates_by_stage, (0.01, 0.1), {}),
     "cosine and momentum": (nothing, GENTLE, GENTLY),
-    "all together (lp-ft)": (together, GENTLE, GENTLY),
+    LP_FT: (nothing, GENTLE, {}),
 }
 
 
@@ -76,7 +71,8 @@ def train(recipe: str, rate: float, data: Pair, seed: int, size: int, epochs: in
     net = d2ltl.finetune_net(len(data[0].synsets), d2ltl.source_net(NET, "imagenet"))
     change(net, data, size)
     shown = {"data": data, "size": size, "seed": seed, "evaluate_every": epochs, "verbose": False}
-    last = d2ltl.train_fine_tuning(net, rate, 32, epochs, **shown, **options).epochs[-1]
+    tune = d2ltl.train_lp_ft if recipe == LP_FT else d2ltl.train_fine_tuning
+    last = tune(net, rate, 32, epochs, **shown, **options).epochs[-1]
     return float(last.test_acc or 0), float(last.test_loss or np.inf)
 
 

@@ -180,7 +180,7 @@ STRATEGIES = {
     "fixed": _by_gradient(partial(_frozen_net, batch_norm="fixed"), "lr_finetune",
                           "like frozen, and batch normalisation uses its running statistics"),
     "lp-ft": Strategy(finetune_net, _probe_and_tune, "lr_lp_ft",
-                      "linear probe first, then all layers fine-tuned gently"),
+                      "linear probe first, then the last stages fine-tuned gently"),
     "codes-svm": _on_codes("svm", "linear SVM on the CNN codes of the source model"),
     "codes-softmax": _on_codes("softmax", "logistic regression on the CNN codes of the source model"),
     "distilled": Strategy(_student_net, _distil, "lr_scratch",
@@ -197,7 +197,7 @@ def find_strategy(name: str) -> Strategy:
     ``scratch``        the same architecture, untrained
     ``frozen``         pretrained features frozen, new output layer trained (exercise 3 of section 13.2)
     ``fixed``          like ``frozen``, and batch normalisation uses its running statistics (see `freeze`)
-    ``lp-ft``          linear probe first, then all layers fine-tuned gently (see `train_lp_ft`)
+    ``lp-ft``          linear probe first, then the last stages fine-tuned gently (see `train_lp_ft`)
     ``freeze-K``       the first K stages frozen, the other layers fine-tuned (``freeze-2``; see `freeze_stages`)
     ``codes-svm``      linear SVM on the CNN codes of the source model (see `train_on_codes`)
     ``codes-softmax``  logistic regression on the CNN codes of the source model (see `train_on_codes`)

@@ -13,6 +13,7 @@ from mxnet.gluon.data.vision import transforms
 from d2ltl.arrays import to_mx
 from d2ltl.errors import SettingsError
 
+BOOK_AREA = 0.08  # smallest share of the area in a crop: Gluon's default
 IMAGENET_MEAN, IMAGENET_STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]  # RGB values between 0 and 1
 
 MOST_ZOOM = 1.5  # maximal magnification
@@ -42,7 +43,9 @@ class Augmentation:
         return self.on_batch(self.on_image(image))
 
 
-def train_augs(size: int = 224, extra: Sequence[str | Callable[[Any], Any]] = (), *, book: bool = True) -> Augmentation:
+def train_augs(
+    size: int = 224, extra: Sequence[str | Callable[[Any], Any]] = (), *, book: bool = True, area: float = BOOK_AREA
+) -> Augmentation:
     """Return the augmentation of training images: the book's random crop and flip (section 13.2), or other transforms.
 
     The book's augmentation resizes a random crop of 8 to 100 % of the image area, and flips it left to right with
@@ -57,12 +60,17 @@ def train_augs(size: int = 224, extra: Sequence[str | Callable[[Any], Any]] = ()
         uint8 image.
     book : bool
         Whether to apply the book's crop and flip. If False, the image is resized and cropped like in `test_augs`.
+    area : float
+        Smallest share of the image area that a crop has, above 0 and at most 1.
     """
     _check_size(size)
+    if not 0 < area <= 1:
+        raise SettingsError(f"area is {area}; it is above 0, and 1 at most.")
     added = [_augmentation(name) if isinstance(name, str) else name for name in extra]
     if not book:
         return Augmentation([*added, *_whole(size)])
-    return Augmentation([*added, transforms.RandomResizedCrop(size), transforms.RandomFlipLeftRight()])
+    crop = transforms.RandomResizedCrop(size, scale=(area, 1))
+    return Augmentation([*added, crop, transforms.RandomFlipLeftRight()])
 
 
 def _augmentation(name: str) -> Callable[[Any], Any]:

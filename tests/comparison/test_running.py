@@ -35,7 +35,7 @@ def test_every_strategy_gets_every_seed(stripes, source_file):
         "finetune": 0.002,
         "scratch": 0.02,
         "frozen": 0.002,
-        "lp-ft": 0.0003,
+        "lp-ft": 0.001,
         "codes-svm": None,
         "codes-softmax": None,
         "fixed": 0.002,

@@ -156,3 +156,17 @@ def test_the_default_is_the_books_and_others_come_before_it():
 def test_an_unknown_name_is_an_error_that_lists_the_known():
     with pytest.raises(d2ltl.SettingsError, match="no augmentation 'sepia'; choose from flip, zoom"):
         d2ltl.train_augs(32, ["sepia"])
+
+
+def test_crops_can_be_larger_than_the_books():
+    """Of a picture whose brightness is its column, a crop shows at least so much of the width as its area needs."""
+    picture = mx.nd.array(np.tile(np.arange(100, dtype=np.uint8)[None, :, None], (100, 1, 3)), dtype="uint8")
+    reseed(0)
+    widths = {
+        area: min(np.ptp(d2ltl.train_augs(32, area=area).on_image(picture).asnumpy().astype(int)) for _ in range(100))
+        for area in (0.08, 0.8)
+    }
+    assert widths[0.08] < 45 < 70 < widths[0.8]
+    for area in (0, 1.1):
+        with pytest.raises(d2ltl.SettingsError, match=f"area is {area}"):
+            d2ltl.train_augs(32, area=area)

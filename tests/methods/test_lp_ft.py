@@ -3,6 +3,7 @@ import pytest
 from conftest import values
 
 import d2ltl
+from d2ltl.models.freezing import stages
 
 SETTINGS = {"batch_size": 10, "num_epochs": 3, "size": 32, "verbose": False}
 
@@ -27,9 +28,24 @@ def test_it_starts_from_the_linear_probe(source, stripes):
 
 
 def test_it_trains_the_features_and_keeps_their_statistics(source, stripes):
+    """The source has two stages, and by default the last two are trained."""
     net, _ = train(source, stripes)
     for (name, after), before in zip(values(net.features).items(), values(source.features).values()):
         assert np.array_equal(after, before) == ("running" in name), name
+
+
+@pytest.mark.parametrize(("trained", "kept"), [(0, 5), (2, 3), (9, 0)])
+def test_the_first_stages_stay_fixed(resnet, stripes, trained, kept):
+    net = d2ltl.finetune_net(2, resnet)
+    options = {**SETTINGS, "num_epochs": 1, "trained_stages": trained}
+    d2ltl.train_lp_ft(net, 0.01, data=stripes, **options)
+    changed = [
+        any(not np.array_equal(values(ours)[name], before)
+            for ours, theirs in zip(*layers)
+            for name, before in zip(values(ours), values(theirs).values()))
+        for layers in zip(stages(net), stages(resnet))
+    ]  # fmt: skip
+    assert changed == [stage >= kept for stage in range(5)]
 
 
 def test_an_interrupted_run_ends_the_same(source, stripes, tmp_path):
