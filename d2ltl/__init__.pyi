@@ -90,12 +90,14 @@ from .models.freezing import (
 from .models.freezing import (
     reinitialize_stages as reinitialize_stages,
 )
+from .models.freezing import (
+    use_running_statistics as use_running_statistics,
+)
 from .models.networks import class_row as class_row
 from .models.networks import finetune_net as finetune_net
 from .models.networks import scratch_net as scratch_net
 from .models.precision import use_bfloat16 as use_bfloat16
 from .models.sources import source_net as source_net
-from .models.sources import use_running_statistics as use_running_statistics
 from .plot import (
     plot_bars as plot_bars,
 )

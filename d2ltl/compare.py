@@ -95,6 +95,7 @@ def _compare(args: argparse.Namespace) -> None:
     from d2ltl.comparison.running import run_comparison
     from d2ltl.models import packages
     from d2ltl.models.precision import use_bfloat16
+    from d2ltl.models.sources import SHIPPED
 
     options = vars(args)
     if options.pop("precision") == "bfloat16":
@@ -108,7 +109,7 @@ def _compare(args: argparse.Namespace) -> None:
     for sentence in report.reading(comparison):
         print(sentence)
     print(f"\n{report.write_report(comparison, args.out)}")
-    if args.net != STRONGER and packages.find(STRONGER):
+    if comparison.settings["pretrained"] in SHIPPED and packages.find(STRONGER):
         print(f"\nA stronger source model is on this machine. Compare with it:\n{_with_stronger_source(args)}")
 
 

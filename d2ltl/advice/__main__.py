@@ -23,9 +23,10 @@ Then it recommends one strategy and gives the reasons:
 
                  similar to the source set          different from the source set
   few images     linear classifier on features      linear classifier on features of an earlier stage
-  many images    fine-tune all layers               fine-tune all layers for more epochs
+  many images    fine-tune all layers, or gently    fine-tune all layers for more epochs
+                 if the features are very good
 
-It recommends training from scratch if transfer is not more accurate."""
+It recommends training from scratch if that is certainly better."""
 EXAMPLES = """\
 examples:
   python -m d2ltl.advice my_photos                           your own folder: one folder of images for each class

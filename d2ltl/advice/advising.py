@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Mapping
@@ -27,6 +28,9 @@ from d2ltl.training.evaluation import predict
 from d2ltl.training.features import codes_by_stage
 from d2ltl.training.fine_tuning import train_fine_tuning
 
+logger = logging.getLogger(__name__)
+
+INCEPTION = 299  # pixels; the image size of Inception, which can run no smaller ones
 MEASURED = 1000  # maximal number of images for the measurements
 SCRATCH_BATCH = 16  # batch size of the training from scratch
 HELD_OUT = 4  # folds: the training from scratch is tested on one fold, and needs as many images of each class
@@ -54,10 +58,11 @@ def advise(
     ..            similar to the source set           different from the source set
     ============  ==================================  ==================================================
     few images    linear classifier on the codes      linear classifier on the codes of an earlier stage
-    many images   fine-tune all layers                fine-tune all layers for more epochs
+    many images   fine-tune all layers, or gently     fine-tune all layers for more epochs
     ============  ==================================  ==================================================
 
-    If transfer is not more accurate, the advice is to train from scratch.
+    The features of a source model that avoids half of the errors are good ones; they are fine-tuned gently (``lp-ft``).
+    If training from scratch is certainly better, it is the advice.
 
     Parameters
     ----------
@@ -68,7 +73,7 @@ def advise(
         this machine (`d2ltl.models.sources.at_hand`).
     size : int, optional
         Height and width of the images that the networks see, in pixels; by default the size of `d2ltl.datasets` for
-        this data and each network. A network that cannot run images of this size sees 224 × 224 pixels.
+        this data and each network. A network that cannot run images of this size sees 224 × 224 or 299 × 299 pixels.
     seed : int
         Seed of the random choice of images, the cross-validation folds and the training from scratch.
 
@@ -79,7 +84,7 @@ def advise(
     """
     images = _training_images(data)
     if sources is None:
-        sources = {":".join(source): source_net(*source) for source in at_hand()}
+        sources = _sources_at_hand()
     _check(sources, size, seed)
     drawn = sample(images, MEASURED, seed, at_least=HELD_OUT)
     name_of_data = os.fspath(data) if isinstance(data, (str, os.PathLike)) else ""
@@ -90,6 +95,31 @@ def advise(
     best = sources[fits[0].source].zoo_name
     scratch, tested = _scratch_accuracy(best, drawn, fits[0].size, seed)
     return Advice(len(images), len(images.synsets), fits, scratch, tested)
+
+
+def _sources_at_hand() -> dict[str, HybridBlock]:
+    """Return all source models on this machine that the active array interface can run."""
+    sources = {}
+    for source in at_hand():
+        net = source_net(*source)
+        try:
+            _size_for(net, BOOK.size)
+        except NetworkError as error:
+            logger.info("%s is left out: %s", source[0], error)
+        else:
+            sources[":".join(source)] = net
+    return sources
+
+
+def _size_for(net: HybridBlock, size: int) -> int:
+    """Return the first size, of `size` and two larger ones, that a network can run; else raise NetworkError."""
+    for larger in (BOOK.size, INCEPTION):
+        try:
+            check_input(net, size)
+        except NetworkError:
+            size = larger
+    check_input(net, size)
+    return size
 
 
 def _check(sources: Mapping[str, HybridBlock], size: int | None, seed: int) -> None:
@@ -115,16 +145,13 @@ def _training_images(data: Data | ImageFolder) -> ImageFolder:
 
 
 def _fit(name: str, net: HybridBlock, images: ImageFolder, size: int, seed: int) -> Fit:
-    try:
-        check_input(net, size)
-    except NetworkError:
-        size = BOOK.size
+    size = _size_for(net, size)
     runtime.reseed(seed)
     untrained = scratch_net(len(images.synsets), net.zoo_name)
+    of_untrained = codes_by_stage(untrained, images, size=size)  # decodes the images, before the time is taken
     start = time.perf_counter()
     codes = codes_by_stage(net, images, size=size)
     images_per_s = len(images) / (time.perf_counter() - start)
-    of_untrained = codes_by_stage(untrained, images, size=size)
     by_stage, by_untrained = (
         [probe_accuracy(of_stage, images.labels, seed=seed) for of_stage in stages] for stages in (codes, of_untrained)
     )

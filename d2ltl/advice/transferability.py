@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from sklearn.model_selection import StratifiedKFold, StratifiedShuffleSplit, cross_val_score
+from sklearn.model_selection import StratifiedKFold, cross_val_score
 
 from d2ltl.errors import SettingsError
 from d2ltl.training.linear_probe import linear_head
@@ -127,10 +127,10 @@ def probe_accuracy(
 
 
 def accuracy_by_number(codes: np.ndarray, labels: np.ndarray, repeats: int = 5, seed: int = 0) -> dict[int, float]:
-    """Return the accuracy of a linear classifier on CNN codes by the number of training images per class.
+    """Return the balanced accuracy of a linear classifier on CNN codes by the number of training images per class.
 
-    The numbers are 5, 10, 20, 50, … as far as each leaves at least half of the images for the test. Each accuracy,
-    between 0 and 1, is the mean over `repeats` random choices of the training images, stratified by class.
+    The numbers are 5, 10, 20, 50, … as far as each leaves at least half of every class for the test. Each accuracy,
+    between 0 and 1, is the mean over `repeats` random choices of the training images.
 
     Parameters
     ----------
@@ -138,13 +138,21 @@ def accuracy_by_number(codes: np.ndarray, labels: np.ndarray, repeats: int = 5, 
         See `probe_accuracy`.
     """
     labels = _check(codes, labels)
-    classes = len(np.unique(labels))
+    classes, counts = np.unique(labels, return_counts=True)
+    rng = np.random.default_rng(seed)
+    orders = [[rng.permutation(np.flatnonzero(labels == label)) for label in classes] for _ in range(repeats)]
     accuracies = {}
     for number in (5, 10, 20, 50, 100, 200):
-        if 2 * number * classes <= len(labels):
-            cut = StratifiedShuffleSplit(repeats, train_size=number * classes, random_state=seed)
-            accuracies[number] = float(cross_val_score(linear_head("softmax"), codes, labels, cv=cut).mean())
+        if 2 * number <= counts.min():
+            cuts = [tuple(np.concatenate(part) for part in _cut(order, number)) for order in orders]
+            scores = cross_val_score(linear_head("softmax"), codes, labels, scoring="balanced_accuracy", cv=cuts)
+            accuracies[number] = float(scores.mean())
     return accuracies
+
+
+def _cut(order: list[np.ndarray], number: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Return the first `number` images of each class, and the others."""
+    return [of_class[:number] for of_class in order], [of_class[number:] for of_class in order]
 
 
 def proxy_a_distance(source_codes: np.ndarray, target_codes: np.ndarray, seed: int = 0) -> float:

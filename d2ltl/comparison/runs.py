@@ -125,5 +125,5 @@ def _read_json(file: Path) -> dict[str, Any]:
 def _check_settings(out: Path, saved: dict[str, Any], settings: dict[str, Any]) -> None:
     same = {**UNRECORDED, **saved}
     if changed := [name for name in settings if same.get(name) != settings[name]]:
-        changes = ", ".join(f"{name} {saved.get(name)}, now {settings[name]}" for name in changed)
+        changes = ", ".join(f"{name} {same.get(name)}, now {settings[name]}" for name in changed)
         raise CheckpointError(f"{out} holds a comparison with {changes}. Choose another folder.")

@@ -27,40 +27,43 @@ def loader(
     *,
     shuffle: bool = False,
     sampler: Sampler | None = None,
+    devices: int = 1,
 ) -> DataLoader:
     """Return a loader of augmented images, float32 (n, 3, height, width), and their labels, shape (n,).
 
     It uses no worker processes, so the same seed always gives the same batches. `batch_sizes` are the sizes of the
-    batches. `Augmentation.on_batch` is applied to whole batches, which is faster and gives the same values.
+    batches, which `devices` devices share. `Augmentation.on_batch` is applied to whole batches, which is faster and
+    gives the same values.
     """
-    order = sampler or (RandomSampler(len(images)) if shuffle else SequentialSampler(len(images)))
-    batches = _Batches(order, batch_size)
+    if sampler is None:
+        sampler = RandomSampler(len(images)) if shuffle else SequentialSampler(len(images))
+    batches = _Batches(sampler, batch_sizes(len(sampler), batch_size, devices))
     if not isinstance(augs, Augmentation):
         return DataLoader(images.transform_first(augs), batch_sampler=batches)
     batchify = partial(_batch, augs.on_batch)
     return DataLoader(images.transform_first(augs.on_image), batch_sampler=batches, batchify_fn=batchify)
 
 
-def batch_sizes(number: int, batch_size: int) -> list[int]:
-    """Return the sizes of the batches of `number` images.
+def batch_sizes(number: int, batch_size: int, devices: int = 1) -> list[int]:
+    """Return the sizes of the batches of `number` images, each of which is divided among devices.
 
     If a quarter of a batch or more is left over, it is the last batch (2,000 images in batches of 128 leave 80). A
-    smaller rest, and a single image, is spread over the other batches: batch normalisation could not estimate
-    statistics from so few images.
+    smaller remainder is spread over the other batches, and so is one with less than two images for each device: batch
+    normalisation could not estimate statistics from so few images.
     """
     if batch_size < 1:
         raise SettingsError(f"batch_size is {batch_size}; a batch has at least 1 image.")
-    batches, rest = divmod(number, batch_size)
-    if batches and rest < max(2, batch_size / 4):
+    batches, remainder = divmod(number, batch_size)
+    if batches and remainder < max(2 * devices, batch_size / 4):
         return [number // batches + (i < number % batches) for i in range(batches)]
-    return [batch_size] * batches + [rest] * (rest > 0)
+    return [batch_size] * batches + [remainder] * (remainder > 0)
 
 
 class _Batches(Sampler):
     """The indices of the images of each batch, in the order of another sampler."""
 
-    def __init__(self, order: Sampler, batch_size: int) -> None:
-        self.order, self.sizes = order, batch_sizes(len(order), batch_size)
+    def __init__(self, order: Sampler, sizes: Sequence[int]) -> None:
+        self.order, self.sizes = order, sizes
 
     def __len__(self) -> int:
         return len(self.sizes)

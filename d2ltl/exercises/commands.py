@@ -22,6 +22,7 @@ from d2ltl.exercises.settings import (
     QUICK_EPOCHS,
     QUICK_SHARE,
     RATES,
+    ROW_BATCH,
     ROW_IMAGES,
     ROW_RATES,
     SCRATCH_RATES,
@@ -107,6 +108,7 @@ def _freeze(args: argparse.Namespace, options: dict[str, Any], title: str) -> Me
 def _rows(args: argparse.Namespace, options: dict[str, Any], title: str) -> Measured:
     source = imagenet_net()
     options.update(size=args.size or BOOK.size, data=_some(options["data"], [ROW_IMAGES] * 2))
+    options["batch_size"] = args.batch_size or ROW_BATCH
     options.pop("epochs")  # exercise 4 always trains one epoch
     part = options["data"][1]
     rows = class_rows(source, part, size=options["size"], batch_size=options["batch_size"])

@@ -74,7 +74,7 @@ def run_trial(
         Name of a strategy; see `find_strategy`. Strategies that begin with ``codes-`` fit a linear classifier on CNN
         codes (`train_on_codes`), and use neither `learning_rate` nor `epochs`.
     learning_rate : float or None
-        Learning rate of the strategy, for pretrained and for untrained networks.
+        Learning rate of the strategy.
     source : HybridBlock
         Source model from `source_net`. It is not changed.
     data, epochs, seed, size, batch_size
@@ -84,7 +84,7 @@ def run_trial(
     if by_gradient and learning_rate is None:
         raise SettingsError(f"The strategy {way} needs a learning rate; the one given is None.")
     rate = learning_rate if by_gradient else None
-    rates = BOOK_RATES if rate is None else Rates(rate, rate)
+    rates = BOOK_RATES if rate is None else Rates(*[rate] * len(Rates._fields))
     pair = as_pair(data)
     options: dict[str, Any] = {"num_epochs": epochs, "size": size, "batch_size": batch_size, "seed": seed}
     history = history_unless_diverged(

@@ -11,12 +11,13 @@ from mxnet.gluon import HybridBlock, nn
 
 from d2ltl.data import augmentation
 from d2ltl.data.pairs import Data, as_pair
+from d2ltl.errors import SettingsError
 from d2ltl.history import History
-from d2ltl.models.freezing import first_stages, freeze, stages
+from d2ltl.models.freezing import first_stages, freeze, stages, use_running_statistics
 from d2ltl.models.outputs import check_devices, for_inference, move_to, outputs_of
-from d2ltl.models.sources import use_running_statistics
 from d2ltl.training.fine_tuning import Losses, train_classifier
 from d2ltl.training.linear_probe import PROBE_OPTIONS, train_on_codes
+from d2ltl.training.loop import check_optimiser
 
 MOMENTUM = 0.9
 SMALLEST_CROP = 0.35  # share of the image area; the book's 0.08 takes more epochs to learn from
@@ -55,8 +56,12 @@ def train_lp_ft(
         See `train_fine_tuning`. By default, the crops are larger than the book's: at least 35 % of the image area.
     batch_size, num_epochs, data, size, **options
         See `train_fine_tuning`, also for the errors; there is no `loss`. The history has the epochs of the fine-tuning.
-        The probe takes one pass over the images more.
+        Their seconds leave out the probe, which takes one pass over the images.
     """
+    for name, value, least in (("trained_stages", trained_stages, 0), ("num_epochs", num_epochs, 1)):
+        if value < least:
+            raise SettingsError(f"{name} is {value}; it is at least {least}.")
+    check_optimiser(learning_rate, **{name: options[name] for name in ("momentum", "schedule") if name in options})
     pair = as_pair(data)
     checkpoint = options.get("checkpoint")
     if not (checkpoint and Path(checkpoint).exists()):  # a run that resumes loads its output layer

@@ -100,7 +100,7 @@ def train_multitask(
     nets = {name: finetune_net(len(train.synsets), source) for name, (train, _) in pairs.items()}
     first = next(iter(nets.values()))
     check_input(first, size)
-    check_batch(first, size, min(batch_sizes(len(train_imgs), batch_size)), len(devices))
+    check_batch(first, size, min(batch_sizes(len(train_imgs), batch_size, len(devices))), len(devices))
     together = _Together(nets, start_weights, devices)
     trainer = sgd(together, learning_rate)
     shapes = {name: [len(train), len(test), list(train.synsets)] for name, (train, test) in pairs.items()}
@@ -109,7 +109,7 @@ def train_multitask(
     saved = Checkpoint(checkpoint, together, trainer, settings) if checkpoint else None
     history = start_or_resume(saved, devices)
 
-    batches = loader(train_imgs, augmentation.train_augs(size), batch_size, shuffle=True)
+    batches = loader(train_imgs, augmentation.train_augs(size), batch_size, shuffle=True, devices=len(devices))
     test_batches = loader(test_imgs, augmentation.test_augs(size), batch_size)
     step = _multitask_step(together, trainer, train_labels, devices, 10 * learning_rate * (weights == "uncertainty"))
 

@@ -10,7 +10,7 @@ from mxnet.gluon import HybridBlock, nn
 from d2ltl.arrays import to_mx, to_numpy
 from d2ltl.data.augmentation import Augmentation
 from d2ltl.errors import NetworkError, SettingsError
-from d2ltl.models.outputs import device_of, outputs_of
+from d2ltl.models.outputs import device_of, for_inference, outputs_of
 from d2ltl.models.parameters import set_value, value_of
 from d2ltl.models.shapes import check_input, output_shapes
 
@@ -44,9 +44,9 @@ def to_convolutional(net: HybridBlock, size: int = 224) -> nn.HybridSequential:
         If the network cannot run images of that size, or does not compute one output for each class.
     """
     check_input(net, size)
-    net(
-        to_mx(np.zeros((1, 3, size, size), np.float32)).as_in_context(device_of(net))
-    )  # one forward pass, so that Gluon sets the shapes of all parameters
+    device = device_of(net)
+    blank = to_mx(np.zeros((1, 3, size, size), np.float32)).as_in_context(device)
+    for_inference([net], device)(blank)  # one forward pass, so that Gluon sets the shapes of all parameters
     convolutional = nn.HybridSequential(prefix="")
     side: tuple[int, ...] = (size, size)  # height and width of the next layer's input
     for layer, shape in output_shapes([*_layers(net.features), *_layers(net.output)], size):
@@ -112,8 +112,9 @@ def heat_map(net: HybridBlock, image: Any, label: int) -> np.ndarray:
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
         raise SettingsError(f"The image is {pixels.dtype} {pixels.shape}; it must be uint8 (height, width, 3).")
     check_input(net, min(pixels.shape[:2]))
-    X = Augmentation([])(to_mx(pixels)).as_in_context(device_of(net)).expand_dims(0)
-    outputs = outputs_of(net, X).asnumpy()[0]
+    device = device_of(net)
+    X = Augmentation([])(to_mx(pixels)).as_in_context(device).expand_dims(0)
+    outputs = outputs_of(for_inference([net], device), X).asnumpy()[0]
     if not 0 <= label < len(outputs):
         raise SettingsError(f"There is no class {label}; the network has classes 0 to {len(outputs) - 1}.")
     exponentials = np.exp(outputs - outputs.max(axis=0))

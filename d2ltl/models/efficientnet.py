@@ -72,7 +72,7 @@ class EfficientNetLite(HybridBlock):
         super().__init__(**options)
         with self.name_scope():
             self.features = nn.HybridSequential(prefix="")
-            self.features.add(Turn(), *_convolution(3, STEM, kernel=3, stride=2), ReLU6())
+            self.features.add(Rotation(), *_convolution(3, STEM, kernel=3, stride=2), ReLU6())
             inputs = STEM
             for number, stage in enumerate(STAGES):
                 scaled = 0 < number < len(STAGES) - 1
@@ -82,7 +82,7 @@ class EfficientNetLite(HybridBlock):
                     stride = 1 if block else stage.stride
                     self.features.add(InvertedResidual(inputs, outputs, stage.kernel, stride, stage.expansion))
                     inputs = outputs
-            self.features.add(*_convolution(inputs, HEAD, kernel=1), ReLU6(), Turn())
+            self.features.add(*_convolution(inputs, HEAD, kernel=1), ReLU6(), Rotation())
             self.features.add(nn.GlobalAvgPool2D(), nn.Flatten(), nn.Dropout(scale.dropout))
             self.output = nn.Dense(classes, in_units=HEAD)
 
@@ -122,11 +122,11 @@ class ReLU6(HybridBlock):
         return F.np.clip(x, 0, 6) if mx.util.is_np_array() else F.clip(x, 0, 6)
 
 
-class Turn(HybridBlock):
-    """A turn of feature maps by 180 degrees."""
+class Rotation(HybridBlock):
+    """A rotation of feature maps by 180 degrees."""
 
     def hybrid_forward(self, F: Any, x: Any) -> Any:
-        """Return the turned maps, of the shape of `x`."""
+        """Return the rotated maps, of the shape of `x`."""
         return F.np.flip(x, (2, 3)) if mx.util.is_np_array() else F.flip(x, axis=(2, 3))
 
 

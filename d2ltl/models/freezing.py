@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from mxnet import init
-from mxnet.gluon import Block, HybridBlock
+from mxnet.gluon import Block, HybridBlock, nn
 
 from d2ltl.errors import SettingsError
 from d2ltl.models.parameters import parameters_of
 from d2ltl.models.shapes import output_shape, output_shapes, symbol_of
-from d2ltl.models.sources import use_running_statistics
 
 
 def freeze(block: Block, batch_norm: str = "book") -> None:
@@ -30,6 +29,22 @@ def freeze(block: Block, batch_norm: str = "book") -> None:
     block.collect_params().setattr("grad_req", "null")
     if batch_norm == "fixed":
         use_running_statistics(block)
+
+
+def use_running_statistics(block: Block) -> None:
+    """Make the batch normalisation of a block use its running statistics in training too, as in evaluation.
+
+    The scales and shifts are still trained. Small batches then cannot replace the statistics of a good source model.
+    Keras calls it inference mode (its guide *Transfer learning & fine-tuning*). If a hybridized network has already
+    run, hybridize it again after this call (`train_fine_tuning` does so).
+    """
+
+    def change(layer: Block) -> None:
+        if isinstance(layer, nn.BatchNorm):
+            layer._kwargs["use_global_stats"] = True  # in Gluon, only the constructor can set it
+            layer.hybridize()  # discards the graph compiled with the old setting
+
+    block.apply(change)
 
 
 def stages(net: HybridBlock) -> list[list[Block]]:

@@ -12,6 +12,7 @@ from d2ltl import runtime
 from d2ltl.arrays import input_symbol, operators
 from d2ltl.errors import DeviceError
 from d2ltl.models.parameters import parameters_of
+from d2ltl.models.precision import current_precision
 
 
 def outputs_of(net: gluon.HybridBlock, X: Any) -> Any:
@@ -33,8 +34,8 @@ def for_inference(layers: Iterable[gluon.HybridBlock], device: mx.Context) -> gl
     """Return a network that runs layers one after another, compiled for inference on a device.
 
     On a processor, oneDNN fuses convolution, batch normalisation and activation. The results differ from those of the
-    layers by rounding errors only. The network does not notice when the layers are trained further; the layers
-    themselves are not changed.
+    layers by rounding errors only. (In bfloat16 nothing is fused: MXNet crashes on some networks.) The network does not
+    notice when the layers are trained further; the layers themselves are not changed.
     """
     parameters = gluon.ParameterDict()
     data = output = input_symbol()
@@ -42,7 +43,8 @@ def for_inference(layers: Iterable[gluon.HybridBlock], device: mx.Context) -> gl
         output = layer(output)
         parameters.update(layer.collect_params())
     net = gluon.SymbolBlock(output, [data], params=parameters)
-    backend = "MKLDNN" if device.device_type == "cpu" else None
+    fuses = device.device_type == "cpu" and current_precision() == "float32"
+    backend = "MKLDNN" if fuses else None
     net.hybridize(backend=backend, static_alloc=True, static_shape=True)
     return net
 

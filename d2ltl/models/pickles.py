@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import pickle
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -52,13 +53,16 @@ def read_torch(content: bytes) -> dict[str, np.ndarray]:
         _load(file)  # the sizes of integers
         reader = _StateReader(file, len(content))
         state = reader.load()
-        for key in _load(file):
+        keys = _load(file)
+        if {*keys} != {*reader.storages}:
+            raise WeightsError("A file of PyTorch weights is damaged: storages of the state dict are missing.")
+        for key in keys:
             _fill(reader.storages[key], file)
+        return {str(name): np.ascontiguousarray(tensor) for name, tensor in state.items()}
     except WeightsError:
         raise
     except Exception as error:  # a damaged pickle raises errors of many types
         raise WeightsError(f"A file of PyTorch weights is damaged ({type(error).__name__}: {error}).") from error
-    return {name: np.ascontiguousarray(tensor) for name, tensor in state.items()}
 
 
 def _load(file: io.BytesIO) -> Any:
@@ -79,7 +83,8 @@ class _StateReader(RestrictedUnpickler):
     def __init__(self, file: io.BytesIO, size: int) -> None:
         names = {
             ("collections", "OrderedDict"): OrderedDict,
-            ("torch._utils", "_rebuild_tensor_v2"): _view,
+            # a function of its own, because a pickle may change the attributes of what it names
+            ("torch._utils", "_rebuild_tensor_v2"): lambda *arguments: _view(*arguments),
             ("torch", "FloatStorage"): np.dtype("<f4"),
             ("torch", "LongStorage"): np.dtype("<i8"),
         }
@@ -98,7 +103,8 @@ class _StateReader(RestrictedUnpickler):
 def _view(storage: np.ndarray, offset: int, shape: tuple[int, ...], strides: tuple[int, ...], *_: Any) -> np.ndarray:
     """Return a tensor as a view of its storage; the offset and the strides count values."""
     last = offset + sum((length - 1) * stride for length, stride in zip(shape, strides))
-    if min(offset, *shape, *strides, 0) < 0 or len(shape) != len(strides) or last >= len(storage):
+    negative = min(offset, *shape, *strides, 0) < 0
+    if negative or len(shape) != len(strides) or max(last + 1, math.prod(shape)) > len(storage):
         raise WeightsError(f"A file of PyTorch weights is damaged: a tensor of shape {shape} is outside its storage.")
     in_bytes = [stride * storage.itemsize for stride in strides]
     return np.ndarray(shape, storage.dtype, storage, offset * storage.itemsize, in_bytes)

@@ -34,21 +34,21 @@ def check_input(net: HybridBlock, size: int, classes: int | None = None) -> None
     raise NetworkError(f"{net.name} cannot run images of {size} × {size} pixels; {advice}.")
 
 
-def check_batch(net: HybridBlock, size: int, batch_size: int, devices: int) -> None:
+def check_batch(net: HybridBlock, size: int, images: int, devices: int) -> None:
     """Raise SettingsError if batch normalisation sees a single value per channel in training: it would return 0.
 
-    That happens to a single image on a device if the last feature maps are 1 × 1.
+    That happens if a batch of `images` leaves a single image on a device, and the last feature maps are 1 × 1.
     """
-    images = max(1, batch_size // devices)
+    per_device = max(1, images // devices)
     internals = symbol_of(net).get_internals()
-    shapes = dict(zip(internals.list_outputs(), internals.infer_shape_partial(data=(images, 3, size, size))[1]))
+    shapes = dict(zip(internals.list_outputs(), internals.infer_shape_partial(data=(per_device, 3, size, size))[1]))
     for node in json.loads(internals.tojson())["nodes"]:
         if node["op"] == "BatchNorm" and node["attrs"].get("use_global_stats") != "True":
             shape = shapes[f"{node['name']}_output"]
             if math.prod(shape) == shape[1]:
                 raise SettingsError(
-                    f"A batch of {batch_size} with {size} × {size} pixels leaves batch normalisation in {net.name} a "
-                    f"single value per channel. The smallest batch size that works is {2 * devices}."
+                    f"A batch of {images} with {size} × {size} pixels leaves batch normalisation in {net.name} a "
+                    f"single value per channel. The smallest batch that works has {2 * devices} images."
                 )
 
 

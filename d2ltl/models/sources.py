@@ -9,12 +9,13 @@ import os
 from pathlib import Path
 
 import mxnet as mx
-from mxnet.gluon import Block, HybridBlock, nn
+from mxnet.gluon import HybridBlock, nn
 from mxnet.gluon.model_zoo import model_store, vision
 
 from d2ltl.errors import NetworkError, WeightsError
 from d2ltl.models import packages
 from d2ltl.models.efficientnet import SCALES, EfficientNetLite
+from d2ltl.models.freezing import use_running_statistics
 from d2ltl.models.parameters import parameters_of, read_parameters, set_value
 
 logger = logging.getLogger(__name__)
@@ -115,22 +116,6 @@ def _zoo_net(name: str, classes: int, options: dict[str, object]) -> HybridBlock
         if "is not supported" not in str(error):  # Gluon's message for an unknown name
             raise
         return _gluoncv_net(name, classes, options, str(error))
-
-
-def use_running_statistics(block: Block) -> None:
-    """Make the batch normalisation of a block use its running statistics in training too, as in evaluation.
-
-    The scales and shifts are still trained. Small batches then cannot replace the statistics of a good source model.
-    Keras calls it inference mode (its guide *Transfer learning & fine-tuning*). If a hybridized network has already
-    run, hybridize it again after this call (`train_fine_tuning` does so).
-    """
-
-    def change(layer: Block) -> None:
-        if isinstance(layer, nn.BatchNorm):
-            layer._kwargs["use_global_stats"] = True  # in Gluon, only the constructor can set it
-            layer.hybridize()  # discards the graph compiled with the old setting
-
-    block.apply(change)
 
 
 def _gluoncv_net(name: str, classes: int, options: dict[str, object], gluon_says: str) -> HybridBlock:

@@ -142,8 +142,10 @@ def good_source(seed: int) -> Shown:
         for strategy in ("finetune", "lp-ft", "codes-softmax")
     }
     numbers = ", ".join(f"{strategy} {accuracy:.3f}" for strategy, accuracy in accuracies.items())
-    figure = plot_bars({"EfficientNet-Lite0": accuracies})
-    return Shown(f"Test accuracy of an ImageNet model on {len(data[0])} images: {numbers}.", figure)
+    chance = float(np.bincount(data[1].labels).max() / len(data[1]))
+    figure = plot_bars({"EfficientNet-Lite0": accuracies}, chance=dict.fromkeys(accuracies, chance))
+    verdict = f"Test accuracy of an ImageNet model on {len(data[0])} images (chance {chance:g}): {numbers}."
+    return Shown(verdict, figure)
 
 
 def negative_transfer(seed: int) -> Shown:

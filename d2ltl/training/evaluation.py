@@ -162,8 +162,8 @@ def profile(net: gluon.HybridBlock, data: Images, **options: Any) -> Profile:
     """Return the accuracy (0 to 1), the number of parameters, the size and the speed of a network on images.
 
     The size is that of the ``.params`` file, in 10⁶ bytes. The speed is the number of images per second of `predict`,
-    which includes loading and preparing the images. It is measured in a second pass, because the first pass compiles
-    the network and decodes the files. `options` are those of `predict`.
+    which includes preparing the images and compiling the network. It is measured in a second pass, because the first
+    pass decodes the files. `options` are those of `predict`.
     """
     images = as_images(data)
     predict(net, images, **options)

@@ -14,13 +14,12 @@ from d2ltl.data import augmentation
 from d2ltl.data.batches import batch_sizes, loader
 from d2ltl.data.decoding import PathLike
 from d2ltl.data.pairs import Data, as_pair
-from d2ltl.errors import SettingsError
 from d2ltl.history import History
 from d2ltl.models.outputs import check_devices, outputs_of, set_up
 from d2ltl.models.shapes import check_batch, check_input
 from d2ltl.training.checkpoint import Checkpoint
 from d2ltl.training.evaluation import evaluate_batches
-from d2ltl.training.loop import Callback, fit, gradient_step, sgd, start_or_resume
+from d2ltl.training.loop import Callback, check_optimiser, fit, gradient_step, sgd, start_or_resume
 
 Losses = Callable[[Any, Any], tuple[Any, Any]]  # maps images and labels to losses (n,) and outputs (n, classes)
 
@@ -57,7 +56,8 @@ def train_fine_tuning(
     learning_rate : float
         Learning rate of parameters whose ``lr_mult`` is 1. The book uses 0.01 for fine-tuning, 0.1 from scratch.
     batch_size : int
-        Number of images per step, over all devices.
+        Number of images per step, over all devices. A small remainder is spread over the batches, which may then have
+        up to a quarter more (`d2ltl.data.batches.batch_sizes`).
     num_epochs : int
         Number of passes over the training images, including those in the checkpoint.
     data : str, path or pair
@@ -138,18 +138,20 @@ def train_classifier(
     """Train a network on images with a loss that may also depend on the images; see also `train_fine_tuning`.
 
     `losses_of` maps images and labels on one device to the losses (n,) and the outputs (n, classes). `settings` are
-    recorded in the checkpoint, besides the learning rate, batch size, image size, seed, numbers of images and classes.
+    recorded in the checkpoint, besides the learning rate, momentum, schedule, batch size, image size, seed, numbers of
+    images and classes.
     `options` are those of `fit`.
     """
+    check_optimiser(learning_rate, momentum, schedule)
     train_imgs, test_imgs = as_pair(data)
     check_input(net, size, len(train_imgs.synsets))
     devices = check_devices(devices)
-    check_batch(net, size, min(batch_sizes(len(train_imgs), batch_size)), len(devices))
-    train_iter = loader(train_imgs, train_augs or augmentation.train_augs(size), batch_size, shuffle=True)
+    check_batch(net, size, min(batch_sizes(len(train_imgs), batch_size, len(devices))), len(devices))
+    train_iter = loader(
+        train_imgs, train_augs or augmentation.train_augs(size), batch_size, shuffle=True, devices=len(devices)
+    )
     test_iter = loader(test_imgs, test_augs or augmentation.test_augs(size), batch_size)
     set_up(net, devices)
-    if schedule not in ("constant", "cosine"):
-        raise SettingsError(f"schedule is {schedule!r}; it is 'constant' or 'cosine'.")
     trainer = sgd(net, learning_rate, momentum, cosine_steps=num_epochs * len(train_iter) * (schedule == "cosine"))
     recorded = {"learning_rate": learning_rate, "batch_size": batch_size, "size": size, "seed": seed,
                 "images": [len(train_imgs), len(test_imgs)], "classes": list(train_imgs.synsets),

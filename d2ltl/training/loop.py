@@ -82,7 +82,7 @@ def fit(
         if number % evaluate_every == 0 or number == num_epochs:
             tested = evaluate()
             figures = [tested["test_acc"], tested.get("test_loss") or 0]
-            if not (_parameters_are_usable(trainer) and np.isfinite(figures).all()):  # the last step diverged
+            if not (_parameters_are_finite(trainer) and np.isfinite(figures).all()):  # the last step diverged
                 raise divergence("no longer finite", number, len(batches), trainer)
         history.epochs.append(
             Epoch(number, mean_loss, train_acc, seconds=seconds, examples_per_s=images / seconds, **tested)
@@ -126,10 +126,10 @@ def _finite(sums: Sums, epoch: int, batch: int, trainer: gluon.Trainer) -> Sums:
     return sums
 
 
-def _parameters_are_usable(trainer: gluon.Trainer) -> bool:
-    """Return whether the squares of all trained parameters are finite; an output may hide that they are not.
+def _parameters_are_finite(trainer: gluon.Trainer) -> bool:
+    """Return whether all trained parameters are finite, and small enough that their squares are.
 
-    The fused networks of an evaluation turn NaN into 0, because their ReLU is a maximum.
+    The outputs may hide that they are not: a ReLU turns NaN into 0.
     """
     trained = (value_of(parameter) for parameter in trainer._params if parameter.grad_req != "null")
     return all(np.abs(value).max() < np.sqrt(np.finfo(np.float32).max) for value in trained)
@@ -138,9 +138,15 @@ def _parameters_are_usable(trainer: gluon.Trainer) -> bool:
 def divergence(loss: Any, epoch: int, batch: int, trainer: gluon.Trainer) -> DivergenceError:
     """Return the error for a loss that is infinite or NaN."""
     return DivergenceError(
-        f"The loss is {loss} at epoch {epoch}, batch {batch}, learning rate {trainer.learning_rate:g}. "
+        f"The loss is {loss} at epoch {epoch}, batch {batch}, learning rate {_base_rate(trainer):g}. "
         "Try a tenth of that learning rate."
     )
+
+
+def _base_rate(trainer: gluon.Trainer) -> float:
+    """Return the learning rate that was asked for, which a schedule starts from."""
+    scheduler = trainer.optimizer.lr_scheduler
+    return float(scheduler.base_lr_orig if scheduler else trainer.learning_rate)
 
 
 def gradient_step(
@@ -185,19 +191,26 @@ def _sums(shards: Sequence[tuple[Any, Any, Any]]) -> Sums:
     return loss, right, int(images)
 
 
-def sgd(net: gluon.Block, learning_rate: float, momentum: float = 0, cosine_steps: int = 0) -> gluon.Trainer:
-    """Return the book's trainer: stochastic gradient descent with weight decay 0.001.
-
-    `learning_rate` is positive, `momentum` at least 0 and less than 1. If `cosine_steps` is given, the learning rate
-    rises linearly over the first tenth of so many steps, and then falls to 0 as a cosine (Loshchilov and Hutter 2017,
-    *SGDR: Stochastic Gradient Descent with Warm Restarts*).
-    """
+def check_optimiser(learning_rate: float, momentum: float = 0, schedule: str = "constant") -> None:
+    """Raise SettingsError if an argument of `train_fine_tuning` has an invalid value."""
     if not (learning_rate > 0 and math.isfinite(learning_rate)):
         raise SettingsError(f"learning_rate is {learning_rate}; it must be above 0 and finite.")
     if not 0 <= momentum < 1:
         raise SettingsError(f"momentum is {momentum}; it is at least 0 and less than 1.")
+    if schedule not in ("constant", "cosine"):
+        raise SettingsError(f"schedule is {schedule!r}; it is 'constant' or 'cosine'.")
+
+
+def sgd(net: gluon.Block, learning_rate: float, momentum: float = 0, cosine_steps: int = 0) -> gluon.Trainer:
+    """Return the book's trainer: stochastic gradient descent with weight decay 0.001.
+
+    `learning_rate` is positive, `momentum` at least 0 and less than 1. If `cosine_steps` is above 0, the learning rate
+    rises linearly over the first tenth of so many steps, and then falls as a cosine that would reach 0 in the step
+    after the last (Loshchilov and Hutter 2017, *SGDR: Stochastic Gradient Descent with Warm Restarts*).
+    """
+    check_optimiser(learning_rate, momentum)
     options: dict[str, Any] = {"learning_rate": learning_rate, "wd": WEIGHT_DECAY, "momentum": momentum}
-    if cosine_steps:
-        warm_up = max(1, round(WARM_UP * cosine_steps))
-        options["lr_scheduler"] = CosineScheduler(cosine_steps, learning_rate, warmup_steps=warm_up)
+    if cosine_steps > 0:
+        warm_up = math.ceil(WARM_UP * cosine_steps)
+        options["lr_scheduler"] = CosineScheduler(cosine_steps + 1, learning_rate, warmup_steps=warm_up)
     return gluon.Trainer(net.collect_params(), "sgd", options)

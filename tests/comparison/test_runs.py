@@ -44,7 +44,7 @@ def test_a_comparison_of_version_0_1_0_is_resumed(tmp_path):
     """It did not record the learning rate of a strategy that it did not have."""
     RunFolder.claim(tmp_path / "out", SETTINGS, resume=False)
     RunFolder.claim(tmp_path / "out", {**SETTINGS, "lr_lp_ft": 0.001}, resume=True)
-    with pytest.raises(d2ltl.CheckpointError, match=r"lr_lp_ft None, now 0\.1"):
+    with pytest.raises(d2ltl.CheckpointError, match=r"lr_lp_ft 0\.001, now 0\.1"):
         RunFolder.claim(tmp_path / "out", {**SETTINGS, "lr_lp_ft": 0.1}, resume=True)
 
 

@@ -80,8 +80,14 @@ def test_batches_are_what_image_by_image_would_be(stripes, make_augs, np_interfa
         (32, 16, [16, 16]),
     ],
 )
-def test_a_small_rest_is_spread_over_the_other_batches(number, batch_size, sizes):
+def test_a_small_remainder_is_spread_over_the_other_batches(number, batch_size, sizes):
     assert batch_sizes(number, batch_size) == sizes
+
+
+def test_a_remainder_has_two_images_for_each_device():
+    assert batch_sizes(10, 8) == [8, 2]
+    assert batch_sizes(10, 8, devices=2) == [10]
+    assert batch_sizes(12, 8, devices=2) == [8, 4]
 
 
 @pytest.mark.parametrize("shuffle", [False, True])

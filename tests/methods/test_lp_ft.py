@@ -66,6 +66,27 @@ def test_an_interrupted_run_ends_the_same(source, stripes, tmp_path):
         train(source, stripes, checkpoint=tmp_path / "run", num_epochs=4)
 
 
+def test_few_images_may_be_a_single_step(source, stripes):
+    few = tuple(d2ltl.take(part, 5) for part in d2ltl.load_images(stripes))
+    _, history = train(source, few, num_epochs=1)
+    assert np.isfinite(history.curve("loss")).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [({"learning_rate": -1}, "learning_rate is -1"), ({"num_epochs": 0}, "num_epochs is 0"),
+     ({"num_epochs": -1}, "num_epochs is -1"), ({"schedule": "stairs"}, "schedule is 'stairs'"),
+     ({"trained_stages": -1}, "trained_stages is -1")],
+)  # fmt: skip
+def test_what_makes_no_sense_is_refused_before_the_probe(source, stripes, options, problem, monkeypatch):
+    def probe(*_, **__):
+        raise AssertionError("the probe was fitted")
+
+    monkeypatch.setattr("d2ltl.methods.lp_ft.train_on_codes", probe)
+    with pytest.raises(d2ltl.SettingsError, match=problem):
+        train(source, stripes, **options)
+
+
 def test_a_network_without_a_dense_output_is_refused(stripes):
     net = d2ltl.scratch_net(2, "squeezenet1.1")
     with pytest.raises(d2ltl.NetworkError, match="not a dense layer"):

@@ -87,7 +87,7 @@ def test_away_from_the_border_the_scaling_changes_nothing():
     ours = first[1](normalised(pixels)).asnumpy()
     theirs = first[0](to_mx(((pixels - 127) / 128).astype(np.float32))).asnumpy()
     np.testing.assert_allclose(ours[:, :, 1:-1, 1:-1], theirs[:, :, 1:-1, 1:-1], atol=1e-4)
-    assert np.abs(ours - theirs).max() < 6  # the range of the activation
+    assert np.abs(ours - theirs).max() > 0.1  # at the border
 
 
 def test_windows_at_stride_2_end_at_the_last_row_and_column():

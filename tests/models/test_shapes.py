@@ -27,7 +27,7 @@ def test_a_batch_that_cannot_be_normalised_names_the_smallest_that_can(name, siz
         mx.npx.set_np()
     net = build_net(name, classes=2)
     for batch_size, devices in ((1, 1), (3, 2)):
-        with pytest.raises(d2ltl.SettingsError, match=f"batch of {batch_size} .*smallest .* is {2 * devices}"):
+        with pytest.raises(d2ltl.SettingsError, match=f"batch of {batch_size} .*smallest .* has {2 * devices}"):
             check_batch(net, size, batch_size, devices)
         check_batch(net, size, 2 * devices, devices)
         check_batch(net, 2 * size, batch_size, devices)
@@ -37,9 +37,9 @@ def test_a_batch_that_cannot_be_normalised_names_the_smallest_that_can(name, siz
 
 def test_training_with_such_a_batch_is_refused(stripes, resnet):
     net = d2ltl.finetune_net(2, resnet)
-    with pytest.raises(d2ltl.SettingsError, match="The smallest batch size that works is 2"):
+    with pytest.raises(d2ltl.SettingsError, match="The smallest batch that works has 2"):
         d2ltl.train_fine_tuning(net, 0.01, 1, 1, data=stripes, size=32)
-    with pytest.raises(d2ltl.SettingsError, match="The smallest batch size that works is 2"):
+    with pytest.raises(d2ltl.SettingsError, match="The smallest batch that works has 2"):
         d2ltl.train_multitask(resnet, 0.01, 1, 1, tasks={"stripes": stripes}, size=32)
 
 

@@ -130,7 +130,7 @@ def test_a_first_batch_may_be_smaller_than_the_number_of_devices(train):
 
 
 def test_several_devices_share_each_batch(train):
-    """Two devices to MXNet, which computes on the same processors; 40 images leave a last batch of one."""
+    """Two devices to MXNet, which computes on the same processors."""
     devices = [mx.cpu(0), mx.cpu(1)]
     net, history = train(devices=devices, batch_size=13)
     assert history.devices == ["cpu(0)", "cpu(1)"]
