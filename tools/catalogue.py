@@ -30,8 +30,9 @@ minute on two cores, and its result here. The results are rough: one seed, few i
 them with more images and epochs, and give a verdict over several seeds.
 
 Nothing is downloaded: *rendered* images are those of [hotdog-mini](cards/hotdog-mini.md), digits are scikit-learn's,
-and the source model is [the one that comes with the library](cards/tinyimagenet.md). `python -m d2ltl.show` lists
-the demonstrations. `python -m tools.catalogue` wrote this page. The times were measured on two cores without a GPU.
+and the source model is [the one that comes with the library](cards/tinyimagenet.md), or
+[EfficientNet-Lite0](cards/efficientnet-lite.md) where the entry says so. `python -m d2ltl.show` lists the
+demonstrations. `python -m tools.catalogue` wrote this page. The times were measured on two cores without a GPU.
 """
 CHAPTER = "The fine-tuning chapter"
 COMPARE = "python -m d2ltl.compare --size 32 --epochs 2 --out compare"
@@ -64,7 +65,7 @@ class Entry(NamedTuple):
             [sys.executable, *arguments], cwd=folder, check=True, stdout=subprocess.PIPE, encoding="utf-8"
         )
         _, _, printed = done.stdout.partition("\n\n")
-        return printed.strip()
+        return printed.strip().replace(sys.executable, "python")
 
 
 ENTRIES = [

@@ -1,6 +1,6 @@
 """``python -m tools.sources DATA``: measure which source model is best, and whether it would have been chosen.
 
-For every source model at hand and several target sets, the script prints the test accuracy of a linear classifier on
+For five source models and four target sets, the script prints the test accuracy of a linear classifier on
 the CNN codes, and the scores that are known before any test: LogME, LEEP and the cross-validated accuracy. DATA is a
 folder with ``hotdog.zip`` and ``scene15.zip``, photographs; the rendered images and the digits come with d2ltl.
 docs/on-photographs.md contains the results. (Kornblith, Shlens and Le 2019, *Do Better ImageNet Models Transfer

@@ -94,3 +94,22 @@ print(json.dumps([*history.curve("test_acc"), *tasks.accuracy["direction"]]))
     result = run(code, small_source_file, stripes, shutil.copytree(stripes, tmp_path / "stripes"))
     assert result.returncode == 0, result.stderr
     assert all(0 <= accuracy <= 1 for accuracy in json.loads(result.stdout.splitlines()[-1]))
+
+
+@pytest.mark.full
+@pytest.mark.skipif(not HAS_BFLOAT16, reason="this processor has no bfloat16 arithmetic")
+def test_an_efficientnet_is_trained_and_evaluated_in_bfloat16(stripes):
+    """Nothing is fused there: MXNet's fused convolutions crash the process."""
+    code = """
+import sys, d2ltl
+d2ltl.use_bfloat16()
+net = d2ltl.finetune_net(2, d2ltl.source_net("efficientnet_lite0", "imagenet"))
+history = d2ltl.train_lp_ft(net, 0.001, 8, 1, data=sys.argv[1], size=64, verbose=False)
+accuracy = d2ltl.evaluate(net, sys.argv[1], size=64)[1]
+assert accuracy == history.epochs[-1].test_acc
+heat = d2ltl.heat_map(d2ltl.to_convolutional(net, 64), d2ltl.load_images(sys.argv[1])[1][0][0].tile((3, 3, 1)), 0)
+print(accuracy, heat.shape)
+"""
+    for _ in range(2):
+        result = run(code, stripes)
+        assert result.returncode == 0, result.stderr
