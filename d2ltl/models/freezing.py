@@ -108,8 +108,8 @@ def decay_rates(net: HybridBlock, factor: float = 0.5) -> None:
     """Set the learning rates of the stages of a network: each learns at `factor` times the rate of the stage after it.
 
     The last stage learns at `factor` times the rate of the output layer, whose ``lr_mult`` becomes 1. Early layers are
-    general and need to change less. This is layer-wise learning rate decay. (Howard and Ruder 2018, *Universal Language Model Fine-tuning for Text
-    Classification*, call such rates discriminative.)
+    general and need to change less. This is also called layer-wise learning rate decay, or discriminative fine-tuning
+    (Howard and Ruder 2018, *Universal Language Model Fine-tuning for Text Classification*).
     """
     if not 0 < factor <= 1:
         raise SettingsError(f"factor is {factor}; it is above 0, and 1 at most.")
