@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 
 import numpy as np
-from mxnet.gluon import HybridBlock
+from mxnet.gluon import HybridBlock, nn
 from sklearn.model_selection import StratifiedKFold
 from tqdm.auto import tqdm
 
@@ -61,7 +61,7 @@ def advise(
     many images   fine-tune all layers, or gently     fine-tune all layers for more epochs
     ============  ==================================  ==================================================
 
-    The features of a source model that avoids half of the errors are good ones; they are fine-tuned gently (``lp-ft``).
+    If the source model avoids two thirds of the errors, its features are good, and are fine-tuned gently (``lp-ft``).
     If training from scratch is certainly better, it is the advice.
 
     Parameters
@@ -91,7 +91,7 @@ def advise(
     fits = []
     for name, net in tqdm(sources.items(), desc="measuring", unit="source", disable=None, leave=False):
         fits.append(_fit(name, net, drawn, size or defaults_of(name_of_data, net.zoo_name).size, seed))
-    fits.sort(key=lambda fit: -fit.accuracy)
+    fits.sort(key=lambda fit: (not fit.dense, -fit.accuracy))
     best = sources[fits[0].source].zoo_name
     scratch, tested = _scratch_accuracy(best, drawn, fits[0].size, seed)
     return Advice(len(images), len(images.synsets), fits, scratch, tested)
@@ -164,6 +164,7 @@ def _fit(name: str, net: HybridBlock, images: ImageFolder, size: int, seed: int)
         leep(predict(net, images, size=size)[0], images.labels),
         images_per_s,
         accuracy_by_number(codes[-1], images.labels, seed=seed),
+        isinstance(net.output, nn.Dense),
     )
 
 

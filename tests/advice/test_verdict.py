@@ -4,8 +4,8 @@ from d2ltl.advice.verdict import Advice, Fit
 from d2ltl.comparison.strategies import find_strategy
 
 
-def fit(*by_stage, untrained=(0.5, 0.6), source="a", log_me=0.0, leep=-0.5, by_number=None):
-    return Fit(source, 32, list(by_stage), list(untrained), log_me, leep, 100, by_number or {})
+def fit(*by_stage, untrained=(0.5, 0.6), source="a", log_me=0.0, leep=-0.5, by_number=None, dense=True):
+    return Fit(source, 32, list(by_stage), list(untrained), log_me, leep, 100, by_number or {}, dense)
 
 
 @pytest.mark.parametrize(
@@ -28,6 +28,13 @@ def test_the_ways_are_strategies(images, by_stage, scratch, tested, way, stage, 
     assert reason in str(advised)
     assert f"Advice: {way}. " in str(advised)
     assert f"{images} images of 2 classes" in str(advised)
+
+
+def test_gentle_fine_tuning_needs_a_dense_output():
+    assert Advice(2000, 2, [fit(0.7, 0.9)], 0.6, 250).way == "lp-ft"
+    squeezenet = Advice(2000, 2, [fit(0.7, 0.9, dense=False)], 0.6, 250)
+    assert squeezenet.way == "finetune"
+    assert "no dense layer" in str(squeezenet)
 
 
 def test_what_was_learned_is_the_share_of_errors_avoided():
