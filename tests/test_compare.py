@@ -44,16 +44,23 @@ def test_it_prints_the_books_lines_a_table_and_its_reading(stripes, source_file,
         "runs", "settings.json", "report.json", "report.html", *pictures}  # fmt: skip
 
 
-def test_it_ends_with_the_command_for_a_stronger_source_model(stripes, source_file, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("d2ltl.models.packages.find", lambda name: tmp_path)
+def test_with_the_shipped_weights_it_ends_with_the_command_for_stronger_ones(
+    stripes, source_file, tmp_path, capsys, monkeypatch
+):
+    installed = []
+    monkeypatch.setattr("d2ltl.models.packages.find", lambda name: tmp_path if name in installed else None)
     more = ["--epochs", "1", "--strategies", "codes-svm", "--seeds", "1", "2"]
-    assert compare.main(arguments(stripes, source_file, tmp_path / "out", *more)) == 0
-    command = capsys.readouterr().out.splitlines()[-1]
-    args = compare.parse(shlex.split(command)[3:])
+    shipped = [*more, "--net", "resnet18_v2", "--pretrained", "tinyimagenet"]
+
+    def last_line(out, options):
+        assert compare.main(arguments(stripes, source_file, tmp_path / out, *options)) == 0
+        return capsys.readouterr().out.splitlines()[-1]
+
+    assert last_line("not installed", shipped) == str(tmp_path / "not installed/report.html")
+    installed.append("efficientnet_lite0")
+    assert last_line("other weights", more) == str(tmp_path / "other weights/report.html")
+    args = compare.parse(shlex.split(last_line("shipped", shipped))[3:])
     assert (args.data, args.net, args.seeds) == (str(stripes), "efficientnet_lite0", [1, 2])
-    monkeypatch.setattr("d2ltl.models.packages.find", lambda name: None)
-    assert compare.main(arguments(stripes, source_file, tmp_path / "other", *more)) == 0
-    assert "efficientnet" not in capsys.readouterr().out
 
 
 def test_help_teaches():
