@@ -41,8 +41,8 @@ def train_lp_ft(
     the statistics of small batches replace those of the source set. Here the output layer starts from a linear probe
     (Kumar et al. 2022, *Fine-Tuning can Distort Pretrained Features and Underperform Out-of-Distribution*). Batch
     normalisation stays in inference mode (`use_running_statistics`). The learning rate rises linearly over the first
-    tenth of the steps and then falls as a cosine; the momentum is 0.9. The first stages stay fixed. They run without
-    gradients, which takes half the time and a third of the memory.
+    tenth of the steps and then falls as a cosine; the momentum is 0.9. The first stages stay fixed and run without
+    gradients, which takes about half of the time of training all stages.
 
     Parameters
     ----------

@@ -141,6 +141,14 @@ def test_a_dense_output_layer_starts_from_a_row(source, images):
     assert all(0 <= t.before <= 1 and len(t.history) == 1 for t in trials)
 
 
+@pytest.mark.parametrize("way", ["finetune", "scratch", "lp-ft"])
+def test_a_trial_uses_the_learning_rate_that_it_records(source, images, way):
+    trials = [exercises.run_trial(way, rate, source=source, data=images, epochs=1, size=32) for rate in (1e-3, 1e-2)]
+    losses = [trial.history.curve("test_loss") for trial in trials]
+    assert [trial.learning_rate for trial in trials] == [1e-3, 1e-2]
+    assert losses[0] != losses[1]
+
+
 def test_a_row_starts_one_of_two_classes(source, tmp_path):
     write_images(tmp_path, 2, classes=("hotdog", "b", "c"))
     with pytest.raises(d2ltl.SettingsError, match="has 3 classes"):
