@@ -13,7 +13,7 @@ from mxnet.gluon import HybridBlock
 from d2ltl import runtime
 from d2ltl.data.decoding import PathLike
 from d2ltl.data.pairs import Data, Pair, as_pair
-from d2ltl.datasets import BOOK
+from d2ltl.datasets import BOOK, defaults_of
 from d2ltl.errors import SettingsError
 from d2ltl.history import History
 from d2ltl.methods.distillation import distill
@@ -34,8 +34,11 @@ class Rates(NamedTuple):
     lr_scratch: float = BOOK.lr_scratch
     lr_lp_ft: float = BOOK.lr_lp_ft
 
-
-BOOK_RATES = Rates()
+    @classmethod
+    def of(cls, net: str) -> Rates:
+        """Return the default learning rates of a network, given its name (`d2ltl.datasets.defaults_of`)."""
+        defaults = defaults_of("", net)
+        return cls(*(getattr(defaults, rate) for rate in cls._fields))
 
 
 class Strategy(NamedTuple):
@@ -66,7 +69,7 @@ def train_network(
     source: HybridBlock,
     *,
     data: Data,
-    rates: Rates = BOOK_RATES,
+    rates: Rates | None = None,
     seed: int = 0,
     change: Callable[[HybridBlock], object] | None = None,
     **options: Any,
@@ -79,8 +82,8 @@ def train_network(
         Name of a strategy; see `find_strategy`.
     source : HybridBlock
         Source model from `source_net`. It is not changed.
-    rates : Rates
-        Learning rates of pretrained and of untrained networks.
+    rates : Rates, optional
+        Learning rates of pretrained and of untrained networks; by default those of the source model (`Rates.of`).
     seed : int
         Seed of the initialisation of new layers and of the training.
     change : callable, optional
@@ -99,7 +102,7 @@ def create_and_train(
     source: HybridBlock,
     *,
     data: Pair,
-    rates: Rates = BOOK_RATES,
+    rates: Rates | None = None,
     change: Callable[[HybridBlock], object] | None = None,
     **options: Any,
 ) -> tuple[HybridBlock, History]:
@@ -108,7 +111,7 @@ def create_and_train(
     net = make_net(len(data[0].synsets), source)
     if change:
         change(net)
-    return net, train(net, source, rates, data=data, **options)
+    return net, train(net, source, rates or Rates.of(source.zoo_name), data=data, **options)
 
 
 def _by_gradient(make_net: Callable[[int, HybridBlock], HybridBlock], rate: str, description: str) -> Strategy:

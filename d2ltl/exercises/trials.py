@@ -10,7 +10,7 @@ from typing import Any
 
 from mxnet.gluon import HybridBlock
 
-from d2ltl.comparison.strategies import BOOK_RATES, Rates, find_strategy, train_network
+from d2ltl.comparison.strategies import Rates, find_strategy, train_network
 from d2ltl.data.pairs import Data, as_pair
 from d2ltl.errors import DivergenceError, SettingsError
 from d2ltl.history import History
@@ -84,7 +84,7 @@ def run_trial(
     if by_gradient and learning_rate is None:
         raise SettingsError(f"The strategy {way} needs a learning rate; the one given is None.")
     rate = learning_rate if by_gradient else None
-    rates = BOOK_RATES if rate is None else Rates(*[rate] * len(Rates._fields))
+    rates = None if rate is None else Rates(*[rate] * len(Rates._fields))
     pair = as_pair(data)
     options: dict[str, Any] = {"num_epochs": epochs, "size": size, "batch_size": batch_size, "seed": seed}
     history = history_unless_diverged(

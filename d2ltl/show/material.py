@@ -14,12 +14,18 @@ from d2ltl.history import History
 from d2ltl.models.sources import source_net
 
 DATA = "hotdog-mini"
-SIZE, BATCH_SIZE = 48, 16
+SIZE, BATCH_SIZE = 48, 16  # for the source model that comes with the library
+IMAGENET_SIZE = 112  # image size for the ImageNet model
 
 
 def source_model() -> HybridBlock:
-    """Return the source model of all demonstrations, which comes with the library."""
+    """Return the source model that comes with the library, which has learned from Tiny ImageNet."""
     return source_net("resnet18_v2", "tinyimagenet")
+
+
+def imagenet_model() -> HybridBlock:
+    """Return an ImageNet model, which comes with a package; an error says how to install it."""
+    return source_net("efficientnet_lite0", "imagenet")
 
 
 def half() -> Pair:

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from d2ltl import runtime
 from d2ltl.advice.advising import advise
+from d2ltl.comparison.strategies import Rates
 from d2ltl.data.augmentation import test_augs
 from d2ltl.data.folders import ImageFolder
 from d2ltl.data.pairs import load_images
@@ -136,7 +137,7 @@ def good_source(seed: int) -> Shown:
     """Fine-tune an ImageNet model as the book does and by LP-FT, beside a linear classifier on its features."""
     source, data = source_net("efficientnet_lite0", "imagenet"), half()
     defaults = defaults_of(DATA, "efficientnet_lite0")
-    options = {"size": defaults.size, "batch_size": defaults.batch_size, "evaluate_every": EPOCHS}
+    options = {"size": defaults.size, "batch_size": defaults.batch_size, "evaluate_every": EPOCHS, "rates": Rates()}
     accuracies = {
         strategy: train(strategy, data, seed, EPOCHS // 2, source=source, **options)[1].curve("test_acc")[-1]
         for strategy in ("finetune", "lp-ft", "codes-softmax")

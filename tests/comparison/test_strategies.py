@@ -35,6 +35,11 @@ def test_it_is_the_training_that_the_functions_give(stripes, source):
     assert history.curve("loss") == by_hand.curve("loss")
 
 
+@pytest.mark.parametrize(("net", "rate"), [("resnet18_v2", 0.01), ("efficientnet_lite0", 0.001)])
+def test_the_default_rates_are_those_of_the_source_model(net, rate):
+    assert Rates.of(net) == Rates(lr_finetune=rate)
+
+
 def test_the_teacher_is_the_network_that_finetune_trains(stripes, source, monkeypatch):
     teachers = []
     monkeypatch.setattr(

@@ -13,7 +13,15 @@ from d2ltl.show import first_experience, material
 from d2ltl.show.catalogue import DEMONSTRATIONS
 
 QUICK = ("confusion", "heat-map")  # the others are of the full tier
-SMALLER = {"SIZE": 32, "EPOCHS": 1, "TEACHER_EPOCHS": 1, "STUDENT_EPOCHS": 1, "SCENES": 2, "TARGET": 0.1}
+SMALLER = {
+    "SIZE": 32,
+    "IMAGENET_SIZE": 32,
+    "EPOCHS": 1,
+    "TEACHER_EPOCHS": 1,
+    "STUDENT_EPOCHS": 1,
+    "SCENES": 2,
+    "TARGET": 0.1,
+}
 
 
 @pytest.fixture
