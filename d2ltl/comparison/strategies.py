@@ -21,7 +21,7 @@ from d2ltl.methods.lp_ft import train_lp_ft
 from d2ltl.models.freezing import freeze, freeze_stages
 from d2ltl.models.networks import finetune_net, scratch_net
 from d2ltl.training.fine_tuning import train_fine_tuning
-from d2ltl.training.linear_probe import PROBE_OPTIONS, train_on_codes
+from d2ltl.training.linear_probe import PROBE_OPTIONS, check_dense, train_on_codes
 
 BASELINE = "scratch"  # gains are differences from this strategy
 STUDENT = "mobilenet0.25"
@@ -127,7 +127,13 @@ def _on_codes(head: str, description: str) -> Strategy:
     def train(net: HybridBlock, _: HybridBlock, rates: Rates, **options: Any) -> History:
         return train_on_codes(net, head, **{name: options[name] for name in used if name in options})
 
-    return Strategy(finetune_net, train, "", description)
+    return Strategy(_probed_net, train, "", description)
+
+
+def _probed_net(classes: int, source: HybridBlock) -> HybridBlock:
+    net = finetune_net(classes, source)
+    check_dense(net)
+    return net
 
 
 def _frozen_net(classes: int, source: HybridBlock, batch_norm: str) -> HybridBlock:
@@ -182,7 +188,7 @@ STRATEGIES = {
                            "pretrained features frozen, new output layer trained"),
     "fixed": _by_gradient(partial(_frozen_net, batch_norm="fixed"), "lr_finetune",
                           "like frozen, and batch normalisation uses its running statistics"),
-    "lp-ft": Strategy(finetune_net, _probe_and_tune, "lr_lp_ft",
+    "lp-ft": Strategy(_probed_net, _probe_and_tune, "lr_lp_ft",
                       "linear probe first, then the last stages fine-tuned gently"),
     "codes-svm": _on_codes("svm", "linear SVM on the CNN codes of the source model"),
     "codes-softmax": _on_codes("softmax", "logistic regression on the CNN codes of the source model"),

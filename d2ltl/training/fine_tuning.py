@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
@@ -129,6 +130,7 @@ def train_classifier(
     test_augs: Callable[[Any], Any] | None = None,
     momentum: float = 0,
     schedule: str = "constant",
+    max_norm: float = math.inf,
     devices: Sequence[mx.Context] | None = None,
     checkpoint: PathLike | None = None,
     settings: dict[str, Any] | None = None,
@@ -137,9 +139,9 @@ def train_classifier(
 ) -> History:
     """Train a network on images with a loss that may also depend on the images; see also `train_fine_tuning`.
 
-    `losses_of` maps images and labels on one device to the losses (n,) and the outputs (n, classes). `settings` are
-    recorded in the checkpoint, besides the learning rate, momentum, schedule, batch size, image size, seed, numbers of
-    images and classes.
+    `losses_of` maps images and labels on one device to the losses (n,) and the outputs (n, classes). `max_norm` is the
+    largest norm of a gradient (`gradient_step`). `settings` are recorded in the checkpoint, besides the learning rate,
+    momentum, schedule, batch size, image size, seed, numbers of images and classes.
     `options` are those of `fit`.
     """
     check_optimiser(learning_rate, momentum, schedule)
@@ -152,7 +154,8 @@ def train_classifier(
     )
     test_iter = loader(test_imgs, test_augs or augmentation.test_augs(size), batch_size)
     set_up(net, devices)
-    trainer = sgd(net, learning_rate, momentum, cosine_steps=num_epochs * len(train_iter) * (schedule == "cosine"))
+    cosine_steps = num_epochs * len(train_iter) * (schedule == "cosine")
+    trainer = sgd(net, learning_rate, momentum, cosine_steps, clipped=math.isfinite(max_norm))
     recorded = {"learning_rate": learning_rate, "batch_size": batch_size, "size": size, "seed": seed,
                 "images": [len(train_imgs), len(test_imgs)], "classes": list(train_imgs.synsets),
                 **({"momentum": momentum} if momentum else {}),
@@ -160,8 +163,9 @@ def train_classifier(
                 **(settings or {})}  # fmt: skip
     saved = Checkpoint(checkpoint, net, trainer, recorded) if checkpoint else None
     return train_on_batches(
-        net, losses_of, train_iter, test_iter, trainer, num_epochs, devices, seed=seed, checkpoint=saved, **options
-    )
+        net, losses_of, train_iter, test_iter, trainer, num_epochs, devices,
+        max_norm=max_norm, seed=seed, checkpoint=saved, **options,
+    )  # fmt: skip
 
 
 def train_on_batches(
@@ -173,14 +177,15 @@ def train_on_batches(
     num_epochs: int,
     devices: Sequence[mx.Context],
     *,
+    max_norm: float = math.inf,
     checkpoint: Checkpoint | None = None,
     **options: Any,
 ) -> History:
     """Train a network on the batches of a loader, like the book's `train_ch13`; its parameters are on `devices`.
 
-    See `train_classifier` for `losses_of`, and `fit` for `num_epochs`, `checkpoint` and the options.
+    See `train_classifier` for `losses_of` and `max_norm`, and `fit` for `num_epochs`, `checkpoint` and the options.
     """
-    step = gradient_step(net, losses_of, trainer, devices)
+    step = gradient_step(net, losses_of, trainer, devices, max_norm)
     history = start_or_resume(checkpoint, devices)
     evaluate = partial(evaluate_batches, net, test_iter, devices)
     return fit(step, train_iter, trainer, num_epochs, history, evaluate, checkpoint=checkpoint, **options)

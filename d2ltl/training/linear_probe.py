@@ -85,6 +85,12 @@ def accuracy_by_labels(
     return accuracies
 
 
+def check_dense(net: gluon.HybridBlock) -> None:
+    """Raise NetworkError if the output of a network is not a dense layer, which a linear classifier can replace."""
+    if not isinstance(net.output, gluon.nn.Dense):
+        raise NetworkError(f"The output of {net.name} is not a dense layer, as a linear classifier needs.")
+
+
 def train_on_codes(
     net: gluon.HybridBlock,
     head: str = "svm",
@@ -117,8 +123,7 @@ def train_on_codes(
     ImageFolderError, NetworkError
         If a class has no training image, or the output is not a dense layer with one output per class.
     """
-    if not isinstance(net.output, gluon.nn.Dense):
-        raise NetworkError(f"The output of {net.name} is not a dense layer, as a linear classifier needs.")
+    check_dense(net)
     train_imgs, test_imgs = as_pair(data)
     check_input(net, options.get("size", 224), len(train_imgs.synsets))
     check_every_class(train_imgs, "train")

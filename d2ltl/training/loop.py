@@ -154,10 +154,12 @@ def gradient_step(
     losses_of: Callable[[Any, Any], tuple[Any, Any]],
     trainer: gluon.Trainer,
     devices: Sequence[mx.Context],
+    max_norm: float = math.inf,
 ) -> Step:
     """Return a step of gradient descent for `fit` that divides each batch evenly among devices.
 
-    `losses_of` maps images and labels on one device to the losses (n,) and the outputs (n, classes) of the network.
+    `losses_of` maps images and labels on one device to the losses (n,) and the outputs (n, classes) of the network. If
+    the norm of the mean gradient is above `max_norm`, the gradient is scaled down to it; see also `sgd`.
     """
 
     def step(X: Any, y: Any) -> Callable[[], Sums]:
@@ -166,7 +168,12 @@ def gradient_step(
         with autograd.record():
             results = [losses_of(*shard) for shard in shards]
         autograd.backward([losses for losses, _ in results])
-        trainer.step(len(y), ignore_stale_grad=True)  # frozen layers have no fresh gradient
+        if math.isinf(max_norm):
+            trainer.step(len(y), ignore_stale_grad=True)  # frozen layers have no fresh gradient
+        else:
+            trainer.allreduce_grads()
+            clip_gradients(net, devices, max_norm * len(y))
+            trainer.update(len(y), ignore_stale_grad=True)
         return lambda: _sums([(*result, labels) for result, (_, labels) in zip(results, shards)])
 
     return step
@@ -181,6 +188,13 @@ def clear_gradients(net: gluon.Block, idle: Sequence[mx.Context]) -> None:
         for parameter in parameters_of(net):
             if parameter.grad_req != "null" and parameter._data:  # no data before the first forward pass, if deferred
                 parameter.grad(device)[:] = 0
+
+
+def clip_gradients(net: gluon.Block, devices: Sequence[mx.Context], max_norm: float) -> None:
+    """Scale the gradients on each device down to the norm `max_norm`, if it is larger."""
+    trained = [parameter for parameter in parameters_of(net) if parameter.grad_req != "null"]
+    for device in devices:
+        gluon.utils.clip_global_norm([parameter.grad(device) for parameter in trained], max_norm, False)
 
 
 def _sums(shards: Sequence[tuple[Any, Any, Any]]) -> Sums:
@@ -201,16 +215,19 @@ def check_optimiser(learning_rate: float, momentum: float = 0, schedule: str = "
         raise SettingsError(f"schedule is {schedule!r}; it is 'constant' or 'cosine'.")
 
 
-def sgd(net: gluon.Block, learning_rate: float, momentum: float = 0, cosine_steps: int = 0) -> gluon.Trainer:
+def sgd(
+    net: gluon.Block, learning_rate: float, momentum: float = 0, cosine_steps: int = 0, clipped: bool = False
+) -> gluon.Trainer:
     """Return the book's trainer: stochastic gradient descent with weight decay 0.001.
 
     `learning_rate` is positive, `momentum` at least 0 and less than 1. If `cosine_steps` is above 0, the learning rate
     rises linearly over the first tenth of so many steps, and then falls as a cosine that would reach 0 in the step
-    after the last (Loshchilov and Hutter 2017, *SGDR: Stochastic Gradient Descent with Warm Restarts*).
+    after the last (Loshchilov and Hutter 2017, *SGDR: Stochastic Gradient Descent with Warm Restarts*). `clipped` says
+    whether the gradients are clipped before the update (`gradient_step`), which then is not left to MXNet's store.
     """
     check_optimiser(learning_rate, momentum)
     options: dict[str, Any] = {"learning_rate": learning_rate, "wd": WEIGHT_DECAY, "momentum": momentum}
     if cosine_steps > 0:
         warm_up = math.ceil(WARM_UP * cosine_steps)
         options["lr_scheduler"] = CosineScheduler(cosine_steps + 1, learning_rate, warmup_steps=warm_up)
-    return gluon.Trainer(net.collect_params(), "sgd", options)
+    return gluon.Trainer(net.collect_params(), "sgd", options, update_on_kvstore=False if clipped else None)

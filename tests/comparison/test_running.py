@@ -14,6 +14,7 @@ from d2ltl.comparison.strategies import STRATEGIES
 from d2ltl.models.freezing import stages
 
 SETTINGS = {"net": "tiny", "size": 32, "epochs": 2, "batch_size": 10, "lr_finetune": 0.002, "lr_scratch": 0.02}
+SQUEEZENET = {"net": "squeezenet1.1", "pretrained": "imagenet", "size": 224}  # its output is a convolution
 
 
 def compare(stripes, source_file, **options):
@@ -160,6 +161,8 @@ def test_a_folder_of_something_else_is_left_alone(stripes, source_file, tmp_path
         ({"strategies": ["finetune", "magic"]}, "no strategy 'magic'; choose from finetune"),
         ({"strategies": ["freeze-0"]}, "no strategy 'freeze-0'; .* freeze-1, freeze-2"),
         ({"strategies": ["finetune", "freeze-9"]}, "has . stages; 9 of them"),
+        ({**SQUEEZENET, "strategies": ["finetune", "lp-ft"]}, "not a dense layer"),
+        ({**SQUEEZENET, "strategies": ["scratch", "codes-svm"]}, "not a dense layer"),
         ({"net": "resnet19"}, "resnet19"),
         ({"data": "nowhere"}, "nowhere is not a folder"),
     ],

@@ -1,3 +1,4 @@
+import mxnet as mx
 import numpy as np
 import pytest
 from conftest import values
@@ -64,6 +65,14 @@ def test_an_interrupted_run_ends_the_same(source, stripes, tmp_path):
     assert outcome(resumed) == outcome(expected)
     with pytest.raises(d2ltl.CheckpointError, match="cosine_epochs 3, now 4"):
         train(source, stripes, checkpoint=tmp_path / "run", num_epochs=4)
+
+
+@pytest.mark.parametrize("devices", [1, 2])
+def test_large_gradients_are_clipped(source, stripes, devices):
+    """The codes hardly vary, so the weights of the probe are large. Unclipped, the loss would be above 100."""
+    source.features[0].weight.data()[:] *= 1e-4
+    _, history = train(source, stripes, learning_rate=0.01, devices=[mx.cpu(i) for i in range(devices)])
+    assert max(history.curve("loss")) < 3
 
 
 def test_few_images_may_be_a_single_step(source, stripes):
