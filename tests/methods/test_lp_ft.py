@@ -4,6 +4,7 @@ import pytest
 from conftest import values
 
 import d2ltl
+from d2ltl.methods import lp_ft
 from d2ltl.models.freezing import stages
 
 SETTINGS = {"batch_size": 10, "num_epochs": 3, "size": 32, "verbose": False}
@@ -68,11 +69,20 @@ def test_an_interrupted_run_ends_the_same(source, stripes, tmp_path):
 
 
 @pytest.mark.parametrize("devices", [1, 2])
-def test_large_gradients_are_clipped(source, stripes, devices):
-    """The codes hardly vary, so the weights of the probe are large. Unclipped, the loss would be above 100."""
+def test_large_gradients_are_clipped(source, stripes, devices, monkeypatch):
+    """The codes hardly vary, so the weights of the probe are large. The one step is the rate times the gradient."""
+    monkeypatch.setattr("d2ltl.training.loop.WEIGHT_DECAY", 0)
     source.features[0].weight.data()[:] *= 1e-4
-    _, history = train(source, stripes, learning_rate=0.01, devices=[mx.cpu(i) for i in range(devices)])
-    assert max(history.curve("loss")) < 3
+    few = tuple(d2ltl.take(part, 5) for part in d2ltl.load_images(stripes))
+    options = {"num_epochs": 1, "devices": [mx.cpu(i) for i in range(devices)]}
+
+    def step():
+        before, after = (values(train(source, few, rate, **options)[0]).values() for rate in (1e-12, 0.001))
+        return np.sqrt(sum(((new - old) ** 2).sum() for new, old in zip(after, before)))
+
+    assert step() == pytest.approx(0.001 * lp_ft.MAX_NORM, rel=0.1)
+    monkeypatch.setattr(lp_ft, "MAX_NORM", np.inf)
+    assert step() > 0.001 * 50
 
 
 def test_few_images_may_be_a_single_step(source, stripes):
