@@ -1,8 +1,8 @@
-"""``python -m tools.on_photographs DATA``: repeat four experiments of the chapters on real photographs.
+"""``python -m tools.on_photographs DATA``: repeat three experiments of the chapters on real photographs.
 
-DATA is a folder with ``hotdog.zip``, photographs of hot dogs and of other food in the book's layout, and
-``tiny-imagenet-mini.zip``, 200 classes of Tiny ImageNet. The source model is the one that comes with d2ltl. The four
-experiments take about half an hour on two cores. docs/on-photographs.md contains their results.
+DATA is a folder with ``hotdog.zip``, photographs of hot dogs and of other food, ``scene15.zip``, 15
+kinds of scenes, and ``tiny-imagenet-mini.zip``, 200 classes of Tiny ImageNet. The source model is EfficientNet-Lite0
+from ImageNet. docs/on-photographs.md contains the results.
 """
 
 from __future__ import annotations
@@ -13,35 +13,26 @@ import d2ltl  # first: it prepares the process for MXNet
 
 import argparse
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-from mxnet.gluon import HybridBlock
 
 from d2ltl.data.pairs import Pair
-from d2ltl.datasets import BOOK
+from d2ltl.datasets import defaults_of
 from d2ltl.runtime import reseed
-from d2ltl.show.material import source_model, train
+from d2ltl.show.material import imagenet_model, source_model, train
 
 SEEDS = (0, 1)
-STRATEGIES = ("finetune", "scratch")
+LAST_LAYERS = "finetune, last 3 layers"
+freeze_most = partial(d2ltl.freeze_layers, trained=3, batch_norm="fixed")
 
 
-def trained(strategy: str, data: Pair, size: int, epochs: int, seed: int, layers: int | None = None) -> float:
-    """Return the test accuracy of a strategy after the last epoch; `layers` is the number of last layers to train."""
-
-    def freeze(net: HybridBlock) -> None:
-        if layers:
-            d2ltl.freeze_layers(net, layers, batch_norm="fixed")
-
-    options = {"change": freeze, "size": size, "batch_size": 32, "evaluate_every": epochs}
-    return train(strategy, data, seed, epochs, **options)[1].curve("test_acc")[-1]
-
-
-def by_codes(data: Pair, size: int, stage: int | None = None) -> float:
-    """Return the test accuracy of logistic regression on the CNN codes of a stage, by default the last one."""
-    codes = [d2ltl.extract_codes(source_model(), part, stage, size=size) for part in data]
-    return d2ltl.linear_head("softmax").fit(codes[0], data[0].labels).score(codes[1], data[1].labels)
+def trained(way: str, data: Pair, size: int, epochs: int, seed: int) -> float:
+    """Return the test accuracy after the last epoch of a strategy, or of the last three layers (`LAST_LAYERS`)."""
+    strategy, change = ("finetune", freeze_most) if way == LAST_LAYERS else (way, None)
+    options = {"change": change, "size": size, "batch_size": 32, "evaluate_every": epochs}
+    return train(strategy, data, seed, epochs, imagenet_model(), **options)[1].curve("test_acc")[-1]
 
 
 def show(name: str, values: Iterable[float]) -> None:
@@ -51,67 +42,45 @@ def show(name: str, values: Iterable[float]) -> None:
     print(f"{name:<44} {np.mean(numbers):.3f}{spread}", flush=True)
 
 
-def advice(folder: Path) -> None:
-    """Run `advise` on 100 and on 2,000 photographs of hot dogs and other food, and measure all four strategies."""
-    photographs, test = d2ltl.load_images(folder / "hotdog.zip")
-    for per_class, epochs in ((50, 20), (1000, 2)):
-        images = d2ltl.take(photographs, per_class, 0)
-        advised = d2ltl.advise(images, {"resnet18_v2:tinyimagenet": source_model()}, size=96)
-        print(f"\n{advised}")
-        earlier = int(np.argmax(advised.fits[0].by_stage[:-1])) + 1
-        show("codes-softmax", [by_codes((images, test), 96)])
-        show(f"codes-softmax, of stage {earlier}", [by_codes((images, test), 96, earlier)])
-        for name in STRATEGIES:
-            show(name, [trained(name, (images, test), 96, epochs, seed=0)])
-
-
 def first_experience(folder: Path) -> None:
-    """Train on 15 classes of Tiny ImageNet, 20 images each; the source model was trained on other images of them."""
-    pair = d2ltl.load_images(folder / "tiny-imagenet-mini.zip")
-    measured: dict[str, list[float]] = {}
-    for seed in SEEDS:
-        chosen = np.random.default_rng(seed).choice(pair[0].synsets, 15, replace=False).tolist()
-        data = d2ltl.take(pair[0].only(chosen), 20, seed), pair[1].only(chosen)
-        accuracies = {
-            "finetune, last 3 layers": trained("finetune", data, 64, 10, seed, layers=3),
-            "codes-softmax": by_codes(data, 64),
-            "finetune": trained("finetune", data, 64, 10, seed),
-            "scratch": trained("scratch", data, 64, 10, seed),
-        }
-        for name, accuracy in accuracies.items():
-            measured.setdefault(name, []).append(accuracy)
-    for name, values in measured.items():
-        show(name, values)
+    """Train on photographs of 15 kinds of scenes, 20 of each, at 128 × 128 pixels, for 10 epochs."""
+    data = d2ltl.load_images(folder / "scene15.zip")
+    for way in ("codes-softmax", LAST_LAYERS, "lp-ft", "finetune", "scratch"):
+        show(way, [trained(way, data, 128, 10, seed) for seed in SEEDS])
+    weak = [d2ltl.extract_codes(source_model(), part, size=96) for part in data]
+    head = d2ltl.linear_head("softmax").fit(weak[0], data[0].labels)
+    show("codes-softmax, of resnet18_v2 from Tiny ImageNet", [head.score(weak[1], data[1].labels)])
 
 
 def another_domain(folder: Path) -> None:
-    """Train on labelled rendered images of hot dogs, and test on photographs, without labels of photographs."""
+    """Train on labelled rendered images of hot dogs, and test on photographs, at 112 × 112 pixels, for 2 epochs."""
     rendered = d2ltl.load_images("hotdog-mini")
     photographs = d2ltl.load_images(folder / "hotdog.zip")
-    measured: dict[str, list[float]] = {}
+    pairs = {"rendered": (rendered[0], photographs[1]), "photographs": photographs}
+    for way in ("codes-softmax", "finetune"):
+        for name, pair in pairs.items():
+            show(f"{way}, labels of {name}", [trained(way, pair, 112, 2, seed) for seed in SEEDS])
+    adapted = []
     for seed in SEEDS:
-        for name, labelled in (("source only", rendered[0]), ("supervised, on photographs", photographs[0])):
-            measured.setdefault(name, []).append(trained("finetune", (labelled, photographs[1]), 64, 3, seed))
         reseed(seed)
-        net = d2ltl.finetune_net(2, source_model())
-        options = {"source": rendered, "target": photographs, "size": 64, "seed": seed, "verbose": False}
-        history = d2ltl.train_dann(net, BOOK.lr_finetune, 64, 3, **options)
-        measured.setdefault("domain-adversarial", []).append(history.curve("test_acc")[-1])
-    for name, values in measured.items():
-        show(name, values)
+        net = d2ltl.finetune_net(2, imagenet_model())
+        options = {"source": rendered, "target": photographs, "size": 112, "seed": seed, "verbose": False}
+        history = d2ltl.train_dann(net, defaults_of("hotdog", net.zoo_name).lr_finetune, 64, 2, **options)
+        adapted.append(history.curve("test_acc")[-1])
+    show("domain-adversarial, labels of rendered", adapted)
 
 
 def self_taught(folder: Path) -> None:
     """Learn features from unlabelled Tiny ImageNet images, then classify ten rendered foods with few labels."""
     unlabelled, _ = d2ltl.load_images(folder / "tiny-imagenet-mini.zip")
     foods = d2ltl.relabel_by("hotdog-mini", "food")
-    numbers, net = (5, 10, 20, 40), source_model()
+    numbers, net = (5, 10, 20, 40), imagenet_model()
     measured: dict[str, list[list[float]]] = {}
     for seed in SEEDS:
         ways = {
             "pixels": lambda images: d2ltl.read_pixels(images, 32).reshape(len(images), -1),
             "self-taught features": d2ltl.learn_features(unlabelled, 400, size=32, patch=6, seed=seed),
-            "CNN codes": lambda images: d2ltl.extract_codes(net, images, size=64),
+            "CNN codes": lambda images: d2ltl.extract_codes(net, images, size=112),
         }
         for name, describe in ways.items():
             measured.setdefault(name, []).append(d2ltl.accuracy_by_labels(describe, foods, numbers, seed))
@@ -120,7 +89,7 @@ def self_taught(folder: Path) -> None:
             show(f"{name}, {number} labels of each food", values)
 
 
-MEASUREMENTS = {function.__name__: function for function in (advice, first_experience, another_domain, self_taught)}
+MEASUREMENTS = {function.__name__: function for function in (first_experience, another_domain, self_taught)}
 
 
 def main() -> None:
