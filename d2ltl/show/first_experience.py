@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import numpy as np
+from mxnet.gluon import HybridBlock
 from sklearn.metrics import balanced_accuracy_score
 
 from d2ltl import runtime
+from d2ltl.comparison.strategies import Rates
 from d2ltl.data.augmentation import AUGMENTATIONS, test_augs, train_augs
 from d2ltl.data.labels import relabel_by
 from d2ltl.data.pairs import Pair, load_images
 from d2ltl.data.subsets import imbalanced, take
+from d2ltl.history import History
 from d2ltl.models.freezing import freeze_layers
 from d2ltl.plot import plot_confusion, plot_curves, plot_images, plot_lines
 from d2ltl.show.catalogue import Shown
-from d2ltl.show.material import DATA, SIZE, source_model, train
+from d2ltl.show.material import DATA, IMAGENET_SIZE, imagenet_model, train
 from d2ltl.training.evaluation import evaluate, predict
 from d2ltl.training.features import extract_codes
 from d2ltl.training.linear_probe import linear_head
 
-EPOCHS = 5
+EPOCHS, FEW = 4, 3  # number of epochs of one training, and where there are several
 PER_CLASS, TRAINED = 20, 3  # training images of each class; number of layers that are trained
 RATIOS = (1, 20)  # images of other food for each hot dog
 
@@ -34,13 +38,20 @@ def foods(seed: int) -> Pair:
 _last_layers = partial(freeze_layers, trained=TRAINED, batch_norm="fixed")
 
 
+def _train(
+    strategy: str, data: Pair, seed: int, epochs: int, source: HybridBlock, **options: Any
+) -> tuple[HybridBlock, History]:
+    """Train a network of the ImageNet model's architecture, at the book's learning rates; see `train`."""
+    return train(strategy, data, seed, epochs, source=source, size=IMAGENET_SIZE, rates=Rates(), **options)
+
+
 def few_foods(seed: int) -> Shown:
-    """Compare training the last 3 layers, fine-tuning all layers, and training from scratch, on 20 images per food."""
-    data = foods(seed)
+    """Compare training the last 3 layers, LP-FT, and training from scratch, on 20 images per food."""
+    data, source = foods(seed), imagenet_model()
     histories = {
-        "finetune, last 3 layers": train("finetune", data, seed, EPOCHS, change=_last_layers)[1],
-        "finetune": train("finetune", data, seed, EPOCHS)[1],
-        "scratch": train("scratch", data, seed, EPOCHS)[1],
+        "finetune, last 3 layers": _train("finetune", data, seed, EPOCHS, source, change=_last_layers)[1],
+        "lp-ft": _train("lp-ft", data, seed, EPOCHS, source)[1],
+        "scratch": _train("scratch", data, seed, EPOCHS, source)[1],
     }
     accuracies = {way: history.curve("test_acc")[-1] for way, history in histories.items()}
     best = max(accuracies, key=accuracies.__getitem__)
@@ -51,8 +62,9 @@ def few_foods(seed: int) -> Shown:
 
 
 def curves(seed: int) -> Shown:
-    """Fine-tune all layers without augmentation, and plot the training and the test loss."""
-    _, history = train("finetune", foods(seed), seed, 10, train_augs=test_augs(SIZE))
+    """Train the last 3 layers without augmentation, and plot the training and the test loss."""
+    options = {"change": _last_layers, "train_augs": test_augs(IMAGENET_SIZE)}
+    _, history = _train("finetune", foods(seed), seed, 10, imagenet_model(), **options)
     loss, test_loss = history.curve("loss"), history.curve("test_loss")
     lowest = int(np.argmin(test_loss))
     rises = test_loss[-1] > 1.02 * test_loss[lowest]
@@ -61,30 +73,31 @@ def curves(seed: int) -> Shown:
         f"({test_loss[lowest]:.2f}) after epoch {lowest + 1}: "
         + ("from there on the network learns its training images by heart." if rises else "more epochs do no harm yet.")
     )
-    return Shown(verdict, plot_curves({"finetune": [history]}))
+    return Shown(verdict, plot_curves({"finetune, last 3 layers": [history]}))
 
 
 def confusion(seed: int) -> Shown:
-    """Train the last 3 layers, and plot the confusion matrix of the foods."""
+    """Train by LP-FT, and plot the confusion matrix of the foods."""
     data = foods(seed)
-    net, _ = train("finetune", data, seed, EPOCHS, change=_last_layers, evaluate_every=EPOCHS)
-    _, accuracy, matrix = evaluate(net, data[1], size=SIZE)
+    net, _ = _train("lp-ft", data, seed, EPOCHS, imagenet_model(), evaluate_every=EPOCHS)
+    _, accuracy, matrix = evaluate(net, data[1], size=IMAGENET_SIZE)
     wrong = matrix - np.diag(np.diag(matrix))
     true, taken = np.unravel_index(wrong.argmax(), wrong.shape)
     names = data[1].synsets
     verdict = f"Test accuracy {accuracy:.3f}. The most frequent mistake: {wrong[true, taken]} of {matrix[true].sum()} "
     verdict += f"images of {names[true]} are classified as {names[taken]}."
-    return Shown(verdict, plot_confusion({"finetune, last 3 layers": matrix}, names))
+    return Shown(verdict, plot_confusion({"lp-ft": matrix}, names))
 
 
 def augmentations(seed: int) -> Shown:
     """Train the last 3 layers with each single augmentation, and show the augmentations of one image."""
-    data = foods(seed)
-    ways = {"none": test_augs(SIZE), "the book's crop and flip": train_augs(SIZE)}
-    ways.update({name: train_augs(SIZE, [name], book=False) for name in AUGMENTATIONS})
+    data, source, size = foods(seed), imagenet_model(), IMAGENET_SIZE
+    ways = {"none": test_augs(size), "the book's crop and flip": train_augs(size)}
+    ways.update({name: train_augs(size, [name], book=False) for name in AUGMENTATIONS})
     accuracies, groups = {}, {}
     for name, augs in ways.items():
-        _, history = train("finetune", data, seed, 3, change=_last_layers, train_augs=augs, evaluate_every=3)
+        options = {"change": _last_layers, "train_augs": augs, "evaluate_every": FEW}
+        _, history = _train("finetune", data, seed, FEW, source, **options)
         accuracies[name] = history.curve("test_acc")[-1]
         runtime.reseed(seed)
         images = [(augs.on_image(data[0][0][0]).asnumpy(), "") for _ in range(6)]
@@ -111,16 +124,18 @@ def imbalance(seed: int) -> Shown:
 
 
 def _balanced_accuracies(data: Pair, seed: int) -> dict[str, float]:
-    accuracies = {}
-    for name in ("finetune", "scratch"):
-        net, _ = train(name, data, seed, 3, evaluate_every=3)
-        probabilities, labels = predict(net, data[1], size=SIZE)
+    accuracies, source, size = {}, imagenet_model(), IMAGENET_SIZE
+    for name in ("lp-ft", "scratch"):
+        net, _ = _train(name, data, seed, FEW, source, evaluate_every=FEW)
+        probabilities, labels = predict(net, data[1], size=size)
         accuracies[name] = float(balanced_accuracy_score(labels, probabilities.argmax(axis=1)))
-    codes, test_codes = (extract_codes(source_model(), part, size=SIZE) for part in data)
-    for kind, weight in (("softmax", None), ("softmax", "balanced"), ("svm", None)):
-        head = linear_head(kind, seed=seed)
-        head[-1].set_params(class_weight=weight)
-        predicted = head.fit(codes, data[0].labels).predict(test_codes)
-        name = f"codes-{kind}" + (", weighted" if weight else "")
+    codes, test_codes = (extract_codes(source, part, size=size) for part in data)
+    softmax, weighted, svm = (linear_head(kind, seed=seed) for kind in ("softmax", "softmax", "svm"))
+    weighted[-1].set_params(class_weight="balanced")
+    heads = {"codes-softmax": softmax, "codes-softmax, weighted": weighted, "codes-svm": svm}
+    answers = {name: head.fit(codes, data[0].labels).predict(test_codes) for name, head in heads.items()}
+    shares = np.bincount(data[0].labels)  # a class is taken where it is more probable than its share in training
+    answers["codes-softmax, threshold"] = (softmax.predict_proba(test_codes) / shares).argmax(axis=1)
+    for name, predicted in answers.items():
         accuracies[name] = float(balanced_accuracy_score(data[1].labels, predicted))
     return accuracies

@@ -12,17 +12,20 @@ from d2ltl import runtime
 from d2ltl.advice.transferability import proxy_a_distance
 from d2ltl.data.labels import read_labels, relabel_by
 from d2ltl.data.pairs import Pair, load_images
-from d2ltl.datasets import BOOK
+from d2ltl.datasets import BOOK, defaults_of
 from d2ltl.methods.dann import train_dann
 from d2ltl.methods.multitask import train_multitask
 from d2ltl.methods.zero_shot import recognise_unseen
+from d2ltl.models.freezing import use_running_statistics
 from d2ltl.models.networks import finetune_net
 from d2ltl.plot import legend_beside, plot_bars
 from d2ltl.show.catalogue import Shown
-from d2ltl.show.material import BATCH_SIZE, DATA, SIZE, source_model, train
+from d2ltl.show.material import BATCH_SIZE, DATA, IMAGENET_SIZE, SIZE, imagenet_model, source_model
 from d2ltl.training.features import extract_codes
+from d2ltl.training.fine_tuning import train_fine_tuning
 
 EPOCHS = 3
+DOMAIN_EPOCHS = 2
 FEW = 100  # number of training images, which have a label for every task
 TASKS = ["food", "table", "support", "camera", "light"]
 ATTRIBUTES = [
@@ -58,17 +61,21 @@ def several_tasks(seed: int) -> Shown:
 def another_domain(seed: int) -> Shown:
     """Train on images of a high camera, test on images of a lower camera, with and without domain adaptation."""
     high, lower = _by_camera(high=True), _by_camera(high=False)
+    source = imagenet_model()
+    rate = 3 * defaults_of(DATA, source.zoo_name).lr_finetune  # few images make few steps
+    options: dict[str, Any] = {"num_epochs": DOMAIN_EPOCHS, "evaluate_every": DOMAIN_EPOCHS, "size": IMAGENET_SIZE}
+    options |= {"seed": seed, "verbose": False}
     figure = Figure(figsize=(8.5, 3.4), layout="constrained")
     sentences = []
     for ax, name in zip(figure.subplots(1, 2), ("source only", "domain-adversarial")):
+        runtime.reseed(seed)
+        net = finetune_net(2, source)
+        use_running_statistics(net.features)
         if name == "source only":
-            net, history = train("finetune", (high[0], lower[1]), seed, EPOCHS)
+            history = train_fine_tuning(net, rate, BATCH_SIZE, data=(high[0], lower[1]), **options)
         else:
-            runtime.reseed(seed)
-            net = finetune_net(2, source_model())
-            domains: dict[str, Any] = {"source": high, "target": lower, "size": SIZE, "seed": seed}
-            history = train_dann(net, BOOK.lr_finetune, 2 * BATCH_SIZE, EPOCHS, verbose=False, **domains)
-        codes = [extract_codes(net, part, size=SIZE) for part in (high[1], lower[1])]
+            history = train_dann(net, rate, 2 * BATCH_SIZE, source=high, target=lower, **options)
+        codes = [extract_codes(net, part, size=IMAGENET_SIZE) for part in (high[1], lower[1])]
         distance = proxy_a_distance(codes[0], codes[1], seed)
         projection = PCA(2).fit(np.concatenate(codes))
         for domain, of_domain in zip(("high camera", "lower camera"), codes):
@@ -93,7 +100,7 @@ def unseen_foods(seed: int) -> Shown:
     """Recognise foods without training images by their attributes."""
     foods = relabel_by(DATA, "food")
     groups = np.random.default_rng(seed).permutation(foods[0].synsets).reshape(-1, 2).tolist()
-    results = recognise_unseen(source_model(), data=foods, attributes=ATTRIBUTES, unseen=groups, size=64)
+    results = recognise_unseen(imagenet_model(), data=foods, attributes=ATTRIBUTES, unseen=groups, size=IMAGENET_SIZE)
     names = ["\n".join(result.unseen) for result in results]
     series = {
         "one of these two": [result.accuracy for result in results],

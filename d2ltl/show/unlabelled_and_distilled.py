@@ -21,7 +21,7 @@ from d2ltl.methods.self_taught import train_self_taught
 from d2ltl.models.networks import finetune_net, scratch_net
 from d2ltl.plot import legend_beside, plot_curves, plot_lines
 from d2ltl.show.catalogue import Shown
-from d2ltl.show.material import DATA, SIZE, source_model
+from d2ltl.show.material import DATA, IMAGENET_SIZE, imagenet_model, source_model
 from d2ltl.training.evaluation import profile
 from d2ltl.training.features import extract_codes
 from d2ltl.training.fine_tuning import train_fine_tuning
@@ -53,7 +53,8 @@ def self_taught_clustering(seed: int) -> Shown:
     """Cluster few unlabelled images of foods, with the help of many images of other foods."""
     images, _ = relabel_by(DATA, "food")
     few, many = take(images.only(FOODS), FEW, seed), images.only(set(images.synsets) - set(FOODS))
-    codes = {id(part): extract_codes(source_model(), part, size=SIZE) for part in (few, many)}
+    source = imagenet_model()
+    codes = {id(part): extract_codes(source, part, size=IMAGENET_SIZE) for part in (few, many)}
 
     def describe(images: Images) -> np.ndarray:
         return codes[id(images)]

@@ -19,14 +19,13 @@ from d2ltl.datasets import defaults_of
 from d2ltl.models.convolutional import heat_map, to_convolutional
 from d2ltl.models.freezing import freeze_stages, reinitialize_stages
 from d2ltl.models.networks import scratch_net
-from d2ltl.models.sources import source_net
 from d2ltl.plot import legend_beside, plot_bars, plot_heat_maps, plot_lines
 from d2ltl.show.catalogue import Shown
-from d2ltl.show.material import DATA, SIZE, half, source_model, train
+from d2ltl.show.material import DATA, IMAGENET_SIZE, chance, half, imagenet_model, train
 from d2ltl.training.features import codes_by_stage
 from d2ltl.training.linear_probe import linear_head
 
-DIGITS_SIZE, EPOCHS = 32, 4
+DIGITS_SIZE, EPOCHS = 32, 3
 KEPT = (0, 3, 5)  # number of stages to keep, of 5
 DIGITS = 1000  # number of training images times number of epochs
 SCENES, TILES, HOT_DOGS = 4, 3, 4  # number of scenes; rows and columns of images in a scene; hot dogs in a scene
@@ -35,10 +34,11 @@ SCENES, TILES, HOT_DOGS = 4, 3, 4  # number of scenes; rows and columns of image
 def codes_by_depth(seed: int) -> Shown:
     """Fit a linear SVM on the CNN codes of each stage, for images similar to the source set and for digits."""
     runtime.reseed(seed)
-    networks = {"pretrained": source_model(), "random weights": scratch_net(2)}
+    source = imagenet_model()
+    networks = {"pretrained": source, "random weights": scratch_net(2, source.zoo_name)}
     curves: dict[str, dict[int, float]] = {}
     verdicts = []
-    for name, size in ((DATA, SIZE), ("digits", DIGITS_SIZE)):
+    for name, size in ((DATA, IMAGENET_SIZE), ("digits", DIGITS_SIZE)):
         images, test = load_images(name)
         for network, net in networks.items():
             by_stage = zip(*(codes_by_stage(net, part, size=size) for part in (images, test)))
@@ -58,11 +58,12 @@ def codes_by_depth(seed: int) -> Shown:
 
 def stages_kept(seed: int) -> Shown:
     """Keep the first k stages: frozen with the other layers fine-tuned, or with the other layers reinitialised."""
-    images, test = (sample(part, number, seed) for part, number in zip(load_images(DATA), (160, 200)))
+    images, test = (sample(part, number, seed) for part, number in zip(load_images(DATA), (120, 200)))
+    source = imagenet_model()
 
     def measure(change: Callable[..., None], *settings: Any) -> float:
-        options = {"change": lambda net: change(net, *settings), "evaluate_every": EPOCHS}
-        return train("finetune", (images, test), seed, EPOCHS, **options)[1].curve("test_acc")[-1]
+        options = {"change": lambda net: change(net, *settings), "size": IMAGENET_SIZE, "evaluate_every": EPOCHS}
+        return train("finetune", (images, test), seed, EPOCHS, source=source, **options)[1].curve("test_acc")[-1]
 
     fixed: dict[int, float] = {k: measure(freeze_stages, k, "fixed") for k in KEPT}
     renewed: dict[int, float] = {k: measure(reinitialize_stages, k) for k in KEPT}
@@ -81,10 +82,10 @@ def _row(curve: dict[int, float]) -> str:
 
 def advice(seed: int) -> Shown:
     """Run `advise` on two target sets, and plot its measurements."""
-    source = {"resnet18_v2:tinyimagenet": source_model()}
+    source = {"efficientnet_lite0:imagenet": imagenet_model()}
     figure = Figure(figsize=(8.5, 2.8), layout="constrained")
     sentences = []
-    for ax, (name, size) in zip(figure.subplots(1, 2, sharey=True), ((DATA, SIZE), ("digits", DIGITS_SIZE))):
+    for ax, (name, size) in zip(figure.subplots(1, 2, sharey=True), ((DATA, IMAGENET_SIZE), ("digits", DIGITS_SIZE))):
         advised = advise(sample(load_images(name)[0], 160, seed), source, size=size, seed=seed)
         (fit,) = advised.fits
         numbers = range(1, len(fit.by_stage) + 1)
@@ -105,7 +106,7 @@ def advice(seed: int) -> Shown:
 def hot_dogs_found(seed: int) -> Shown:
     """Locate hot dogs by heat maps in scenes composed of several images."""
     (images, test), size = load_images(DATA), 96
-    net, _ = train("codes-softmax", (images, test), seed, 1, size=size)
+    net, _ = train("codes-softmax", (images, test), seed, 1, source=imagenet_model(), size=size)
     hot_dog, rng = images.synsets.index("hotdog"), np.random.default_rng(seed)
     convolutional = to_convolutional(net, size)
     scenes, maps, found = [], [], []
@@ -135,30 +136,31 @@ def _scene(test: ImageFolder, hot_dog: int, size: int, rng: np.random.Generator)
 
 def good_source(seed: int) -> Shown:
     """Fine-tune an ImageNet model as the book does and by LP-FT, beside a linear classifier on its features."""
-    source, data = source_net("efficientnet_lite0", "imagenet"), half()
-    defaults = defaults_of(DATA, "efficientnet_lite0")
-    options = {"size": defaults.size, "batch_size": defaults.batch_size, "evaluate_every": EPOCHS, "rates": Rates()}
+    source, data, epochs = imagenet_model(), half(), 2
+    defaults = defaults_of(DATA, source.zoo_name)
+    options = {"size": IMAGENET_SIZE, "batch_size": defaults.batch_size, "evaluate_every": epochs, "rates": Rates()}
     accuracies = {
-        strategy: train(strategy, data, seed, EPOCHS // 2, source=source, **options)[1].curve("test_acc")[-1]
+        strategy: train(strategy, data, seed, epochs, source=source, **options)[1].curve("test_acc")[-1]
         for strategy in ("finetune", "lp-ft", "codes-softmax")
     }
     numbers = ", ".join(f"{strategy} {accuracy:.3f}" for strategy, accuracy in accuracies.items())
-    chance = float(np.bincount(data[1].labels).max() / len(data[1]))
-    figure = plot_bars({"EfficientNet-Lite0": accuracies}, chance=dict.fromkeys(accuracies, chance))
-    verdict = f"Test accuracy of an ImageNet model on {len(data[0])} images (chance {chance:g}): {numbers}."
+    guess = chance(data[1])
+    figure = plot_bars({"EfficientNet-Lite0": accuracies}, chance=dict.fromkeys(accuracies, guess))
+    verdict = f"Test accuracy of an ImageNet model on {len(data[0])} images (chance {guess:g}): {numbers}."
     return Shown(verdict, figure)
 
 
 def negative_transfer(seed: int) -> Shown:
     """Transfer from colour photographs to handwritten digits, with 100 and with 1,000 training images."""
     images, test = load_images("digits")
+    source = imagenet_model()
     prepare = test_augs(DIGITS_SIZE)  # for training too: no flips, because a mirrored digit is not a digit
     curves: dict[str, dict[int, float]] = {"finetune": {}, "scratch": {}}
     for number in (100, 1000):
         data, epochs = (sample(images, number, seed), test), DIGITS // number
         options = {"size": DIGITS_SIZE, "train_augs": prepare, "evaluate_every": epochs}
         for name, curve in curves.items():
-            curve[number] = train(name, data, seed, epochs, **options)[1].curve("test_acc")[-1]
+            curve[number] = train(name, data, seed, epochs, source=source, **options)[1].curve("test_acc")[-1]
     tuned, scratch = curves.values()
     gains = ", ".join(f"{tuned[number] - scratch[number]:+.3f} with {number}" for number in tuned)
     hurts = [f"{number}" for number in tuned if tuned[number] < scratch[number]]

@@ -75,7 +75,7 @@ def test_metadata_says_what_every_machine_says(notebook):
 
 def test_one_line_chooses_data_and_source_and_quick_is_visible(notebook):
     code = "\n".join(source(cell) for cell in code_cells(notebook))
-    assert len(re.findall(r"^DATA, SOURCE = \"hotdog-mini\", ", code, flags=re.MULTILINE)) == 1
+    assert len(re.findall(r"^DATA, (?:NET, )?SOURCE = \"hotdog-mini\", ", code, flags=re.MULTILINE)) == 1
     assert 'QUICK = bool(os.environ.get("QUICK"))' in code
     assert "assert " in code
 

@@ -17,6 +17,7 @@ SMALLER = {
     "SIZE": 32,
     "IMAGENET_SIZE": 32,
     "EPOCHS": 1,
+    "DOMAIN_EPOCHS": 1,
     "TEACHER_EPOCHS": 1,
     "STUDENT_EPOCHS": 1,
     "SCENES": 2,
