@@ -23,7 +23,7 @@ from d2ltl.data.folders import ImageFolder
 from d2ltl.data.pairs import Data, as_pair
 from d2ltl.errors import ImageFolderError, SettingsError
 from d2ltl.history import History
-from d2ltl.models.outputs import check_devices, outputs_of, set_up, shards_of
+from d2ltl.models.outputs import check_devices, discard_graph, outputs_of, set_up, shards_of
 from d2ltl.models.shapes import check_input
 from d2ltl.training.checkpoint import Checkpoint
 from d2ltl.training.evaluation import evaluate_batches
@@ -98,7 +98,9 @@ def train_dann(
 
     step = _adversarial_step(both, trainer, devices, half, strength)
     evaluate = partial(evaluate_batches, net, test_batches, devices)
-    return fit(step, batches, trainer, num_epochs, history, evaluate, seed=seed, checkpoint=saved, **options)
+    fit(step, batches, trainer, num_epochs, history, evaluate, seed=seed, checkpoint=saved, **options)
+    discard_graph(net)
+    return history
 
 
 def _domain_classifier(devices: Sequence[mx.Context]) -> nn.HybridSequential:

@@ -20,7 +20,7 @@ from d2ltl.data.pairs import Data, as_pair
 from d2ltl.errors import ImageFolderError, SettingsError
 from d2ltl.history import History
 from d2ltl.models.networks import finetune_net
-from d2ltl.models.outputs import check_devices, for_inference, outputs_of, set_up, shards_of
+from d2ltl.models.outputs import check_devices, discard_graph, for_inference, outputs_of, set_up, shards_of
 from d2ltl.models.parameters import set_value, value_of
 from d2ltl.models.shapes import check_batch, check_input
 from d2ltl.training.checkpoint import Checkpoint
@@ -120,6 +120,8 @@ def train_multitask(
         return {"test_acc": float(np.mean(accuracies)), "tasks": tasks}
 
     fit(step, batches, trainer, num_epochs, history, evaluate, seed=seed, checkpoint=saved, **options)
+    for net in nets.values():
+        discard_graph(net)
     return MultiTask(nets, history)
 
 

@@ -58,6 +58,11 @@ def device_of(net: gluon.Block) -> mx.Context:
 def set_up(net: gluon.HybridBlock, devices: Sequence[mx.Context]) -> None:
     """Move a network to devices and hybridize it again, because a compiled graph ignores later freezing of layers."""
     move_to(net, devices)
+    discard_graph(net)
+
+
+def discard_graph(net: gluon.HybridBlock) -> None:
+    """Hybridize a network again, which discards the compiled graph, and with it the memory of its last step."""
     net.hybridize(static_alloc=True, static_shape=True)
 
 

@@ -16,7 +16,7 @@ from d2ltl.data.batches import batch_sizes, loader
 from d2ltl.data.decoding import PathLike
 from d2ltl.data.pairs import Data, as_pair
 from d2ltl.history import History
-from d2ltl.models.outputs import check_devices, outputs_of, set_up
+from d2ltl.models.outputs import check_devices, discard_graph, outputs_of, set_up
 from d2ltl.models.shapes import check_batch, check_input
 from d2ltl.training.checkpoint import Checkpoint
 from d2ltl.training.evaluation import evaluate_batches
@@ -188,4 +188,6 @@ def train_on_batches(
     step = gradient_step(net, losses_of, trainer, devices, max_norm)
     history = start_or_resume(checkpoint, devices)
     evaluate = partial(evaluate_batches, net, test_iter, devices)
-    return fit(step, train_iter, trainer, num_epochs, history, evaluate, checkpoint=checkpoint, **options)
+    fit(step, train_iter, trainer, num_epochs, history, evaluate, checkpoint=checkpoint, **options)
+    discard_graph(net)
+    return history

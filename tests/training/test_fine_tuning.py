@@ -2,6 +2,7 @@ import math
 
 import mxnet as mx
 import numpy as np
+import psutil
 import pytest
 from conftest import values
 from mxnet import gluon
@@ -91,6 +92,18 @@ def test_the_folder_and_the_pair_are_the_same_data(stripes, source):
 def test_augmentations_can_be_given(stripes, source):
     _, plain = train(stripes, source, train_augs=d2ltl.test_augs(32))
     assert outcome(plain) != outcome(train(stripes, source)[1])
+
+
+def test_a_trained_network_keeps_no_memory_of_its_training(stripes, source):
+    """The maps of one step take about 70 MB, the parameters next to nothing."""
+
+    def megabytes():
+        return psutil.Process().memory_info().rss / 2**20
+
+    kept = [train(stripes, source, size=224, batch_size=40, num_epochs=1)[0]]
+    before = megabytes()
+    kept += [train(stripes, source, size=224, batch_size=40, num_epochs=1)[0] for _ in range(4)]
+    assert megabytes() - before < 100
 
 
 def test_several_devices_share_each_batch(stripes, source):
