@@ -19,8 +19,8 @@ WIDGET = "application/vnd.jupyter.widget-view+json"  # a progress bar: nothing i
 LONGEST = 1800  # seconds that a cell may take
 
 
-def run(file: Path) -> nbformat.NotebookNode:
-    """Return a notebook with the outputs of all its cells, executed in order in a fresh kernel.
+def run(notebook: nbformat.NotebookNode) -> None:
+    """Execute all cells of a notebook in order, in a fresh kernel; the notebook then has their outputs, up to an error.
 
     Raises
     ------
@@ -29,7 +29,6 @@ def run(file: Path) -> nbformat.NotebookNode:
     CellTimeoutError
         If it takes longer than `LONGEST`.
     """
-    notebook = nbformat.read(file, as_version=4)
     client = NotebookClient(
         notebook,
         timeout=LONGEST,
@@ -38,9 +37,10 @@ def run(file: Path) -> nbformat.NotebookNode:
         store_widget_state=False,
         resources={"metadata": {"path": str(HERE)}},
     )
-    client.execute()
-    tidy(notebook)
-    return notebook
+    try:
+        client.execute()
+    finally:
+        tidy(notebook)
 
 
 def tidy(notebook: nbformat.NotebookNode) -> None:
@@ -59,7 +59,8 @@ def main() -> int:
     """Run the notebooks that are named, or all; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("notebooks", nargs="*", type=Path, help="default: all chapters")
-    parser.add_argument("--out", type=Path, help="folder to write the executed notebooks to; default: none is written")
+    parser.add_argument("--out", type=Path, help="folder for the executed notebooks, "
+                        "NAME-failed.ipynb for one that failed; default: none is written")  # fmt: skip
     parser.add_argument("--jobs", type=int, default=1, help="notebooks at a time; share the processors out among them "
                         "by OMP_NUM_THREADS (default: %(default)s)")  # fmt: skip
     args = parser.parse_args()
@@ -70,18 +71,22 @@ def main() -> int:
 
 
 def _try_run(file: Path, out: Path | None) -> bool:
+    """Run a notebook, write it to `out`, and return whether it worked; one that failed gets another name."""
     start = time.perf_counter()
+    notebook = nbformat.read(file, as_version=4)
     try:
-        notebook = run(file)
+        run(notebook)
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
         print(f"{file.name} failed:\n{error}", file=sys.stderr, flush=True)
-        return False
-    print(f"{file.name}: {time.perf_counter() - start:.0f} s", flush=True)
+        name, worked = f"{file.stem}-failed.ipynb", False
+    else:
+        print(f"{file.name}: {time.perf_counter() - start:.0f} s", flush=True)
+        name, worked = file.name, True
     if out:
         out.mkdir(parents=True, exist_ok=True)
-        with atomic_write(out / file.name) as temporary:
+        with atomic_write(out / name) as temporary:
             nbformat.write(notebook, temporary)
-    return True
+    return worked
 
 
 if __name__ == "__main__":
