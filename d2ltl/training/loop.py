@@ -180,7 +180,7 @@ def gradient_step(
 
 
 def clear_gradients(net: gluon.Block, idle: Sequence[mx.Context]) -> None:
-    """Set the gradients on idle devices to 0.
+    """Set the gradients on idle devices to 0, and mark them as computed.
 
     A batch with fewer images than devices leaves the last devices idle, with the gradients of the previous batch.
     """
@@ -188,13 +188,15 @@ def clear_gradients(net: gluon.Block, idle: Sequence[mx.Context]) -> None:
         for parameter in parameters_of(net):
             if parameter.grad_req != "null" and parameter._data:  # no data before the first forward pass, if deferred
                 parameter.grad(device)[:] = 0
+                parameter.data(device)._fresh_grad = True  # otherwise `Trainer.update` leaves this device out
 
 
 def clip_gradients(net: gluon.Block, devices: Sequence[mx.Context], max_norm: float) -> None:
     """Scale the gradients on each device down to the norm `max_norm`, if it is larger."""
     trained = [parameter for parameter in parameters_of(net) if parameter.grad_req != "null"]
     for device in devices:
-        gluon.utils.clip_global_norm([parameter.grad(device) for parameter in trained], max_norm, False)
+        gradients = [parameter.grad(device).as_nd_ndarray() for parameter in trained]  # Gluon clips no np arrays
+        gluon.utils.clip_global_norm(gradients, max_norm, False)
 
 
 def _sums(shards: Sequence[tuple[Any, Any, Any]]) -> Sums:

@@ -85,6 +85,12 @@ def test_large_gradients_are_clipped(source, stripes, devices, monkeypatch):
     assert step() > 0.001 * 50
 
 
+def test_it_trains_under_the_np_interface(stripes, source_file):
+    mx.npx.set_np()
+    _, history = train(d2ltl.source_net("tiny", source_file), stripes)
+    assert np.isfinite(history.curve("loss")).all()
+
+
 def test_few_images_may_be_a_single_step(source, stripes):
     few = tuple(d2ltl.take(part, 5) for part in d2ltl.load_images(stripes))
     _, history = train(source, few, num_epochs=1)

@@ -113,7 +113,8 @@ def test_several_devices_share_each_batch(stripes, source):
     assert all(math.isfinite(epoch.loss) for epoch in history.epochs)
 
 
-def test_a_device_without_images_adds_nothing(stripes, source):
+@pytest.mark.parametrize("max_norm", [math.inf, 1e6])
+def test_a_device_without_images_adds_nothing(stripes, source, max_norm):
     """The book's loaders may leave a last batch of one image, here for two devices."""
 
     def trained(devices):
@@ -125,8 +126,11 @@ def test_a_device_without_images_adds_nothing(stripes, source):
         batches = [gluon.data.DataLoader(part, 13) for part in images]
         assert len(images[0]) % 13 == 1
         loss = gluon.loss.SoftmaxCrossEntropyLoss()
-        train_on_batches(net, losses_by(net, loss), *batches, sgd(net, 0.002), 1, devices, verbose=False)
-        return net.output.weight.data(mx.cpu(0)).asnumpy()
+        trainer = sgd(net, 0.002, clipped=math.isfinite(max_norm))
+        train_on_batches(net, losses_by(net, loss), *batches, trainer, 1, devices, max_norm=max_norm, verbose=False)
+        copies = [net.output.weight.data(device).asnumpy() for device in devices]
+        assert all(np.array_equal(copy, copies[0]) for copy in copies)
+        return copies[0]
 
     np.testing.assert_allclose(trained([mx.cpu(0), mx.cpu(1)]), trained([mx.cpu(0)]), rtol=1e-4, atol=1e-6)
 
