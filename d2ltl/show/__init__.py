@@ -1,1 +1,1 @@
-"""Demonstrations of the library that take less than a minute each: ``python -m d2ltl.show``."""
+"""Demonstrations of the library that take about a minute each: ``python -m d2ltl.show``."""

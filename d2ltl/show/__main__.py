@@ -28,7 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return the exit status."""
     parser = new_parser(
         "d2ltl.show",
-        "Run one small experiment in less than a minute. Prints the result and saves a figure.\nThe results are rough, "
+        "Run one small experiment in about a minute. Prints the result and saves a figure.\nThe results are rough, "
         "because they come from one seed and few images. The chapters use more of both.",
         listing(),
     )

@@ -25,7 +25,7 @@ class Shown(NamedTuple):
 
 
 class Demonstration(NamedTuple):
-    """A small experiment with one seed and few images; it takes less than a minute on two cores.
+    """A small experiment with one seed and few images; it takes about a minute on two cores.
 
     Attributes
     ----------

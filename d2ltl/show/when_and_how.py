@@ -62,8 +62,9 @@ def stages_kept(seed: int) -> Shown:
     source = imagenet_model()
 
     def measure(change: Callable[..., None], *settings: Any) -> float:
-        options = {"change": lambda net: change(net, *settings), "size": IMAGENET_SIZE, "evaluate_every": EPOCHS}
-        return train("finetune", (images, test), seed, EPOCHS, source=source, **options)[1].curve("test_acc")[-1]
+        changed = {"change": lambda net: change(net, *settings), "rates": Rates()}  # few steps need the book's rate
+        options = {**changed, "source": source, "size": IMAGENET_SIZE, "evaluate_every": EPOCHS}
+        return train("finetune", (images, test), seed, EPOCHS, **options)[1].curve("test_acc")[-1]
 
     fixed: dict[int, float] = {k: measure(freeze_stages, k, "fixed") for k in KEPT}
     renewed: dict[int, float] = {k: measure(reinitialize_stages, k) for k in KEPT}
@@ -158,7 +159,7 @@ def negative_transfer(seed: int) -> Shown:
     curves: dict[str, dict[int, float]] = {"finetune": {}, "scratch": {}}
     for number in (100, 1000):
         data, epochs = (sample(images, number, seed), test), DIGITS // number
-        options = {"size": DIGITS_SIZE, "train_augs": prepare, "evaluate_every": epochs}
+        options = {"size": DIGITS_SIZE, "train_augs": prepare, "evaluate_every": epochs, "rates": Rates()}
         for name, curve in curves.items():
             curve[number] = train(name, data, seed, epochs, source=source, **options)[1].curve("test_acc")[-1]
     tuned, scratch = curves.values()
