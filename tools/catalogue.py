@@ -25,13 +25,14 @@ WIDTH, COLOURS, LINE = 900, 64, 90  # maximal width of a figure in pixels, its n
 HEAD = """\
 # What the library can show
 
-This page shows everything that the library can demonstrate, by topic. Each entry has a command, which takes less than a
+This page shows everything that the library can demonstrate, by topic. Each entry has a command, which takes about a
 minute on two cores, and its result here. The results are rough: one seed, few images, few epochs. The chapters repeat
 them with more images and epochs, and give a verdict over several seeds.
 
-Nothing is downloaded: *rendered* images are those of [hotdog-mini](cards/hotdog-mini.md), digits are scikit-learn's,
-and the source model is [the one that comes with the library](cards/tinyimagenet.md), or
-[EfficientNet-Lite0](cards/efficientnet-lite.md) where the entry says so. `python -m d2ltl.show` lists the
+Nothing is downloaded: *rendered* images are those of [hotdog-mini](cards/hotdog-mini.md), digits are scikit-learn's.
+The source model of exercise 4 and of most demonstrations is [EfficientNet-Lite0](cards/efficientnet-lite.md), which
+comes with a package. The rest of the fine-tuning chapter, several tasks, self-taught learning and distillation use
+[the one that comes with the library](cards/tinyimagenet.md). `python -m d2ltl.show` lists the
 demonstrations. `python -m tools.catalogue` wrote this page. The times were measured on two cores without a GPU.
 """
 CHAPTER = "The fine-tuning chapter"
