@@ -228,7 +228,7 @@ def _run(
         strategy,
         source,
         data=images,
-        rates=Rates(settings["lr_finetune"], settings["lr_scratch"], settings["lr_lp_ft"]),
+        rates=Rates(*(settings[name] for name in Rates._fields)),
         seed=seed,
         num_epochs=settings["epochs"],
         checkpoint=folder.checkpoint(strategy, seed) if folder else None,

@@ -82,12 +82,7 @@ def train_lp_ft(
         size=size,
         train_augs=train_augs or augmentation.train_augs(size, area=SMALLEST_CROP),
         max_norm=MAX_NORM,
-        **{
-            "momentum": MOMENTUM,
-            "schedule": "cosine",
-            "settings": {"trained_stages": trained_stages, "max_norm": MAX_NORM},
-            **options,
-        },
+        **{"momentum": MOMENTUM, "schedule": "cosine", "settings": {"trained_stages": trained_stages}, **options},
     )
 
 

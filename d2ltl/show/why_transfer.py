@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from mxnet.gluon import HybridBlock
 
 from d2ltl.comparison.gains import measure_gains
 from d2ltl.data.augmentation import test_augs
@@ -28,15 +29,15 @@ SHARES = (0.1, 0.3, 1.0)  # shares of the training images
 TARGET = 0.8  # test accuracy to reach
 
 
-def _history(strategy: str, data: Pair, seed: int, **options: Any) -> History:
-    """Train a network of the ImageNet model's architecture for `EPOCHS` epochs, and return its history."""
-    return train(strategy, data, seed, EPOCHS, source=imagenet_model(), size=IMAGENET_SIZE, **options)[1]
+def _history(strategy: str, source: HybridBlock, data: Pair, seed: int, **options: Any) -> History:
+    """Train a network of the source model's architecture for `EPOCHS` epochs, and return its history."""
+    return train(strategy, data, seed, EPOCHS, source=source, size=IMAGENET_SIZE, **options)[1]
 
 
 def gains(seed: int) -> Shown:
     """Measure the gains in start, slope and asymptote of LP-FT over training from scratch."""
-    data = half()
-    histories = {name: [_history(name, data, seed)] for name in STRATEGIES}
+    data, source = half(), imagenet_model()
+    histories = {name: [_history(name, source, data, seed)] for name in STRATEGIES}
     tuned, scratch = ([history.curve("test_acc") for history in runs] for runs in histories.values())
     measured = measure_gains(tuned, scratch, chance(data[1]))
     verdict = ", ".join(f"{name} {100 * gain.mean:+.1f}" for name, gain in measured.items())
@@ -46,12 +47,12 @@ def gains(seed: int) -> Shown:
 
 def few_images(seed: int) -> Shown:
     """Measure the test accuracy for several numbers of training images."""
-    images, test = half()
+    (images, test), source = half(), imagenet_model()
     accuracies: dict[str, dict[int, float]] = {"codes-softmax": {}, "scratch": {}}
     for share in SHARES:
         some = sample(images, round(share * len(images)), seed)
         for name, by_number in accuracies.items():
-            history = _history(name, (some, test), seed, evaluate_every=EPOCHS)
+            history = _history(name, source, (some, test), seed, evaluate_every=EPOCHS)
             by_number[len(some)] = history.curve("test_acc")[-1]
     numbers = "; ".join(
         f"{n} images: codes-softmax {accuracy:.3f}, scratch {accuracies['scratch'][n]:.3f}"
@@ -70,7 +71,7 @@ def designed_features(seed: int) -> Shown:
         from skimage.feature import hog
     except ImportError as error:
         raise SettingsError("This needs scikit-image: pip install 'd2ltl[chapters]'.") from error
-    parts = half()
+    parts, source = half(), imagenet_model()
     prepare = test_augs(IMAGENET_SIZE).on_image
 
     def hogs(images: ImageFolder) -> np.ndarray:
@@ -80,7 +81,7 @@ def designed_features(seed: int) -> Shown:
 
     ways: dict[str, Callable[[ImageFolder], np.ndarray]] = {
         "HOG": hogs,
-        "CNN codes": lambda images: extract_codes(imagenet_model(), images, size=IMAGENET_SIZE),
+        "CNN codes": lambda images: extract_codes(source, images, size=IMAGENET_SIZE),
     }
     accuracies = {}
     for name, describe in ways.items():
@@ -107,13 +108,13 @@ def time_and_energy(seed: int) -> Shown:
     tracker = OfflineEmissionsTracker(
         country_iso_code="VNM", tracking_mode="process", save_to_file=False, log_level="error"
     )
-    data = half()
+    data, source = half(), imagenet_model()
     figure = Figure(figsize=(6, 3.4), layout="constrained")
     ax = figure.subplots()
     ax.axhline(TARGET, color="grey", linestyle="--", linewidth=1, label="asked for")
     sentences = []
     for name in STRATEGIES:
-        history, energy = _history_and_energy(name, data, seed, tracker)
+        history, energy = _history_and_energy(name, source, data, seed, tracker)
         seconds, accuracy = history.curve("seconds"), history.curve("test_acc")
         ax.plot(np.cumsum(seconds), accuracy, "-o", label=name)
         epochs = next((epoch for epoch, value in enumerate(accuracy, 1) if value >= TARGET), None)
@@ -128,7 +129,7 @@ def time_and_energy(seed: int) -> Shown:
     return Shown(f"{verdict} The seconds of lp-ft leave out its linear probe, the energy includes it.", figure)
 
 
-def _history_and_energy(strategy: str, data: Pair, seed: int, tracker: Any) -> tuple[History, Any]:
+def _history_and_energy(strategy: str, source: HybridBlock, data: Pair, seed: int, tracker: Any) -> tuple[History, Any]:
     """Train a network; return its history, and the energy until it has the accuracy, or else until the end."""
     measured: list[Any] = []
 
@@ -137,4 +138,4 @@ def _history_and_energy(strategy: str, data: Pair, seed: int, tracker: Any) -> t
             measured.append(tracker.stop_task())
 
     tracker.start_task()
-    return _history(strategy, data, seed, callbacks=[read]), measured[0]
+    return _history(strategy, source, data, seed, callbacks=[read]), measured[0]

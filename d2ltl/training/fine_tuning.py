@@ -141,7 +141,7 @@ def train_classifier(
 
     `losses_of` maps images and labels on one device to the losses (n,) and the outputs (n, classes). `max_norm` is the
     largest norm of a gradient (`gradient_step`). `settings` are recorded in the checkpoint, besides the learning rate,
-    momentum, schedule, batch size, image size, seed, numbers of images and classes.
+    momentum, schedule, `max_norm`, batch size, image size, seed, numbers of images and classes.
     `options` are those of `fit`.
     """
     check_optimiser(learning_rate, momentum, schedule)
@@ -159,6 +159,7 @@ def train_classifier(
     recorded = {"learning_rate": learning_rate, "batch_size": batch_size, "size": size, "seed": seed,
                 "images": [len(train_imgs), len(test_imgs)], "classes": list(train_imgs.synsets),
                 **({"momentum": momentum} if momentum else {}),
+                **({"max_norm": max_norm} if math.isfinite(max_norm) else {}),
                 **({"cosine_epochs": num_epochs} if schedule == "cosine" else {}),
                 **(settings or {})}  # fmt: skip
     saved = Checkpoint(checkpoint, net, trainer, recorded) if checkpoint else None
