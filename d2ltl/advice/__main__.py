@@ -18,11 +18,13 @@ machine, which takes about a minute for each, and measures on the training image
   best source model           also for fewer images than there are
   similarity                  share of errors that pretraining avoids, compared with random weights
   need for transfer           accuracy of a network trained from scratch for 100 small steps
+  gentle fine-tuning          accuracy of lp-ft, if there are few images and they are similar
 
 Then it recommends one strategy and gives the reasons:
 
                  similar to the source set          different from the source set
-  few images     linear classifier on features      linear classifier on features of an earlier stage
+  few images     linear classifier on features,     linear classifier on features of an earlier stage
+                 or lp-ft if it is better
   many images    fine-tune all layers, or gently    fine-tune all layers for more epochs
                  if the features are very good
 

@@ -6,6 +6,8 @@ import logging
 import os
 import time
 from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from mxnet.gluon import HybridBlock, nn
@@ -14,26 +16,30 @@ from tqdm.auto import tqdm
 
 from d2ltl import runtime
 from d2ltl.advice.transferability import accuracy_by_number, leep, log_me, probe_accuracy
-from d2ltl.advice.verdict import SCRATCH_STEPS, Advice, Fit
+from d2ltl.advice.verdict import SCRATCH_STEPS, Advice, Fit, Trial
 from d2ltl.data.augmentation import test_augs
 from d2ltl.data.folders import ImageFolder
-from d2ltl.data.pairs import Data, as_pair
+from d2ltl.data.pairs import Data, Pair, as_pair
 from d2ltl.data.subsets import sample
 from d2ltl.datasets import BOOK, defaults_of
 from d2ltl.errors import DivergenceError, ImageFolderError, NetworkError, SettingsError, check_seeds
-from d2ltl.models.networks import scratch_net
+from d2ltl.methods.lp_ft import train_lp_ft
+from d2ltl.models.networks import finetune_net, scratch_net
 from d2ltl.models.shapes import check_input
 from d2ltl.models.sources import at_hand, source_net
 from d2ltl.training.evaluation import predict
 from d2ltl.training.features import codes_by_stage
 from d2ltl.training.fine_tuning import train_fine_tuning
+from d2ltl.training.linear_probe import train_on_codes
 
 logger = logging.getLogger(__name__)
 
 INCEPTION = 299  # pixels; the image size of Inception, which can run no smaller ones
 MEASURED = 1000  # maximal number of images for the measurements
+TRIED = 300  # maximal number of images for the trial of gentle fine-tuning
+TRIAL_EPOCHS = 5  # of gentle fine-tuning; the default of `python -m d2ltl.compare`
 SCRATCH_BATCH = 16  # batch size of the training from scratch
-HELD_OUT = 4  # folds: the training from scratch is tested on one fold, and needs as many images of each class
+HELD_OUT = 4  # folds: trainings are tested on one of them, so each class needs as many images
 
 
 def advise(
@@ -50,19 +56,21 @@ def advise(
     scratch (`Advice.needed`)?
 
     They fit linear classifiers on CNN codes, and train one network from scratch for 100 small steps without
-    augmentation. They use at most 1,000 training images. The classifiers are also fitted on fewer images, because
-    another source model may be the best one then. The advice is an estimate; `run_comparison` trains the networks to
-    the end and measures their test accuracy.
+    augmentation. If there are few images and they are similar to the source set, they also try gentle fine-tuning
+    (``lp-ft``), with at most 300 images. They use at most 1,000 training images. The classifiers are also fitted on
+    fewer images, because another source model may be the best one then. The advice is an estimate; `run_comparison`
+    trains the networks to the end and measures their test accuracy.
 
     ============  ==================================  ==================================================
     ..            similar to the source set           different from the source set
     ============  ==================================  ==================================================
-    few images    linear classifier on the codes      linear classifier on the codes of an earlier stage
+    few images    linear classifier on the codes,     linear classifier on the codes of an earlier stage
+                  or ``lp-ft`` if it is better
     many images   fine-tune all layers, or gently     fine-tune all layers for more epochs
     ============  ==================================  ==================================================
 
-    If the source model avoids two thirds of the errors, its features are good, and are fine-tuned gently (``lp-ft``).
-    If training from scratch is certainly better, it is the advice.
+    If there are many images and the source model avoids two thirds of the errors, its features are good, and are
+    fine-tuned gently (``lp-ft``). If training from scratch is certainly better, it is the advice.
 
     Parameters
     ----------
@@ -92,9 +100,12 @@ def advise(
     for name, net in tqdm(sources.items(), desc="measuring", unit="source", disable=None, leave=False):
         fits.append(_fit(name, net, drawn, size or defaults_of(name_of_data, net.zoo_name).size, seed))
     fits.sort(key=lambda fit: (not fit.dense, -fit.accuracy))
-    best = sources[fits[0].source].zoo_name
-    scratch, tested = _scratch_accuracy(best, drawn, fits[0].size, seed)
-    return Advice(len(images), len(images.synsets), fits, scratch, tested)
+    best = sources[fits[0].source]
+    scratch, tested = _scratch_accuracy(best.zoo_name, drawn, fits[0].size, seed)
+    advice = Advice(len(images), len(images.synsets), fits, scratch, tested)
+    if advice.few and advice.similar and fits[0].dense:
+        advice = replace(advice, trial=_trial(best, sample(drawn, TRIED, seed, at_least=HELD_OUT), fits[0].size, seed))
+    return advice
 
 
 def _sources_at_hand() -> dict[str, HybridBlock]:
@@ -173,8 +184,7 @@ def _scratch_accuracy(name: str, images: ImageFolder, size: int, seed: int) -> t
 
     The accuracy is 0 if the training diverges.
     """
-    cut = StratifiedKFold(HELD_OUT, shuffle=True, random_state=seed)
-    train, test = (images.subset(part.tolist()) for part in next(cut.split(images.labels, images.labels)))
+    train, test = _held_out(images, seed)
     runtime.reseed(seed)
     net = scratch_net(len(images.synsets), name)
     try:
@@ -192,3 +202,27 @@ def _scratch_accuracy(name: str, images: ImageFolder, size: int, seed: int) -> t
     except DivergenceError:
         return 0.0, len(test)
     return history.curve("test_acc")[-1], len(test)
+
+
+def _trial(source: HybridBlock, images: ImageFolder, size: int, seed: int) -> Trial:
+    """Compare gentle fine-tuning with the linear probe that it starts from, on the held-out images.
+
+    The accuracy of fine-tuning is 0 if it diverges.
+    """
+    train, test = _held_out(images, seed)
+    shared: dict[str, Any] = {"data": (train, test), "size": size, "seed": seed, "verbose": False}
+    net = finetune_net(len(images.synsets), source)
+    probe = train_on_codes(net, "softmax", **shared).curve("test_acc")[-1]
+    rate = defaults_of("", source.zoo_name).lr_lp_ft
+    try:
+        history = train_lp_ft(net, rate, num_epochs=TRIAL_EPOCHS, evaluate_every=TRIAL_EPOCHS, **shared)
+    except DivergenceError:
+        return Trial(0.0, probe, len(test))
+    return Trial(history.curve("test_acc")[-1], probe, len(test))
+
+
+def _held_out(images: ImageFolder, seed: int) -> Pair:
+    """Return a random stratified split of the images: three quarters to train, the others to test."""
+    cut = StratifiedKFold(HELD_OUT, shuffle=True, random_state=seed)
+    train, test = (images.subset(part.tolist()) for part in next(cut.split(images.labels, images.labels)))
+    return train, test

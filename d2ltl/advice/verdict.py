@@ -74,6 +74,23 @@ class Fit:
 
 
 @dataclass(frozen=True)
+class Trial:
+    """Accuracy of gentle fine-tuning (LP-FT) and of the linear probe that it starts from, on held-out training images.
+
+    Attributes
+    ----------
+    lp_ft, probe : float
+        The two accuracies, between 0 and 1.
+    tested : int
+        Number of held-out images.
+    """
+
+    lp_ft: float
+    probe: float
+    tested: int
+
+
+@dataclass(frozen=True)
 class Advice:
     """The result of `advise`: measurements on a target set, and the recommended strategy. ``str`` returns it as text.
 
@@ -86,6 +103,8 @@ class Advice:
     scratch, tested : float, int
         Accuracy of a short training from scratch, with the architecture of the best source model, and the number of
         images that it was measured on.
+    trial : Trial, optional
+        Gentle fine-tuning of the best source model, if the images are few and similar to its source set.
     """
 
     images: int
@@ -93,6 +112,7 @@ class Advice:
     fits: list[Fit]
     scratch: float
     tested: int
+    trial: Trial | None = None
 
     @property
     def few(self) -> bool:
@@ -131,7 +151,7 @@ class Advice:
         if not self.needed:
             return "scratch"
         if self.few:
-            return "codes-softmax"
+            return "lp-ft" if self.trial and self.trial.lp_ft > self.trial.probe else "codes-softmax"
         return "lp-ft" if self.good else "finetune"
 
     @property
@@ -165,6 +185,11 @@ class Advice:
             f"The same network from scratch: {self.scratch:.3f} after {SCRATCH_STEPS} small "
             f"steps. It is {'not ' if self.needed else ''}certainly better than transfer."
         )
+        if self.trial:
+            lines.append(
+                f"Gentle fine-tuning (lp-ft) classifies {self.trial.lp_ft:.3f} of {self.trial.tested} held-out images "
+                f"correctly, the linear classifier that it starts from {self.trial.probe:.3f}."
+            )
         return "\n".join([*lines, f"Advice: {self.way}. {self._reason()}"])
 
     def _reason(self) -> str:
@@ -176,13 +201,11 @@ class Advice:
                 f"Fit a linear classifier on the codes of stage {self.stage} of {source}. Later stages are "
                 "specific to the source set, and there are too few images to retrain them."
             )
-        if self.few:
+        if self.way == "codes-softmax":
             return f"Fit a linear classifier on the codes of {source}. Few images gain little by training its layers."
-        if self.good:
-            return (
-                f"Fit a linear classifier on the codes of {source} first, then fine-tune its last stages gently. The "
-                "features are so good that the book's fine-tuning would spoil them."
-            )
+        if self.way == "lp-ft":
+            why = "It was better on held-out images" if self.few else "The book's fine-tuning would spoil its features"
+            return f"Fit a linear classifier on the codes of {source}, then fine-tune its last stages gently. {why}."
         if self.longer:
             return (
                 f"Train all layers, starting from the weights of {source}, and longer than usual. The late layers have "

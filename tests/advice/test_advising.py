@@ -7,7 +7,7 @@ import pytest
 from conftest import write_images
 
 import d2ltl
-from d2ltl.advice import advising
+from d2ltl.advice import advising, verdict
 from d2ltl.advice.__main__ import main
 
 
@@ -36,6 +36,21 @@ def test_it_measures_the_training_images(advised):
     assert fit.images_per_s > 0
     assert [*fit.by_number] == [5, 10]
     assert all(0.5 < accuracy <= 1 for accuracy in fit.by_number.values())
+
+
+def test_gentle_fine_tuning_is_tried_where_images_are_few_and_similar(advised, stripes, source, monkeypatch):
+    assert (advised.few, advised.similar, advised.trial) == (True, False, None)
+    monkeypatch.setattr(verdict, "LEARNED", -1)
+    trial = d2ltl.advise(stripes, {"tiny": source}, size=32).trial
+    assert trial.tested == 10
+    assert 0.5 < trial.probe <= 1
+    assert 0 <= trial.lp_ft <= 1
+
+    def diverge(*_, **__):
+        raise d2ltl.DivergenceError("The loss is nan")
+
+    monkeypatch.setattr(advising, "train_lp_ft", diverge)
+    assert d2ltl.advise(stripes, {"tiny": source}, size=32).trial.lp_ft == 0
 
 
 def test_without_sources_all_on_this_machine_are_measured(stripes, source, monkeypatch):

@@ -1,6 +1,6 @@
 import pytest
 
-from d2ltl.advice.verdict import Advice, Fit
+from d2ltl.advice.verdict import Advice, Fit, Trial
 from d2ltl.comparison.strategies import find_strategy
 
 
@@ -35,6 +35,15 @@ def test_gentle_fine_tuning_needs_a_dense_output():
     squeezenet = Advice(2000, 2, [fit(0.7, 0.9, dense=False)], 0.6, 250)
     assert squeezenet.way == "finetune"
     assert "no dense layer" in str(squeezenet)
+
+
+@pytest.mark.parametrize(
+    ("lp_ft", "probe", "way"), [(0.9, 0.8, "lp-ft"), (0.8, 0.8, "codes-softmax"), (0.5, 0.8, "codes-softmax")]
+)
+def test_few_images_are_fine_tuned_only_where_it_was_better(lp_ft, probe, way):
+    advised = Advice(100, 2, [fit(0.7, 0.9)], 0.6, 25, Trial(lp_ft, probe, 25))
+    assert advised.way == way
+    assert f"(lp-ft) classifies {lp_ft:.3f} of 25 held-out images" in str(advised)
 
 
 def test_what_was_learned_is_the_share_of_errors_avoided():
