@@ -19,6 +19,7 @@ from d2ltl.advice.transferability import accuracy_by_number, leep, log_me, probe
 from d2ltl.advice.verdict import SCRATCH_STEPS, Advice, Fit, Trial
 from d2ltl.data.augmentation import test_augs
 from d2ltl.data.folders import ImageFolder
+from d2ltl.data.inventory import log_inventory
 from d2ltl.data.pairs import Data, Pair, as_pair
 from d2ltl.data.subsets import sample
 from d2ltl.datasets import BOOK, defaults_of
@@ -145,7 +146,12 @@ def _check(sources: Mapping[str, HybridBlock], size: int | None, seed: int) -> N
 
 
 def _training_images(data: Data | ImageFolder) -> ImageFolder:
-    images = data if isinstance(data, ImageFolder) else as_pair(data)[0]
+    if isinstance(data, ImageFolder):
+        images = data
+    else:
+        pair = as_pair(data)
+        log_inventory(pair)
+        images = pair[0]
     numbers = np.bincount(images.labels, minlength=len(images.synsets))
     if numbers.min() < HELD_OUT:
         name = images.synsets[int(numbers.argmin())]

@@ -16,6 +16,7 @@ from d2ltl.comparison.running import Comparison
 from d2ltl.comparison.runs import Run
 from d2ltl.comparison.strategies import BASELINE, find_strategy
 from d2ltl.data.decoding import read_image
+from d2ltl.data.inventory import describe_inventory
 from d2ltl.datasets import title_of
 from d2ltl.files import write_bytes, write_json
 from d2ltl.plot import plot_confusion, plot_curves, plot_images, png
@@ -133,6 +134,7 @@ def _page(comparison: Comparison, pictures: dict[str, bytes]) -> str:
         "comparison": comparison,
         "data": title_of(comparison.settings["data"], comparison.images["rendered"]),
         "weights": _weights(comparison),
+        "inventory": describe_inventory(comparison.inventory) if comparison.inventory else "",
         "strategies": {name: find_strategy(name).description for name in comparison.strategies},
         "columns": COLUMNS,
         "rows": table_rows(comparison),

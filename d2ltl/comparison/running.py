@@ -6,7 +6,7 @@ import logging
 import math
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from d2ltl.comparison.gains import Gain, measure_gains
 from d2ltl.comparison.runs import Run, RunFolder
 from d2ltl.comparison.strategies import BASELINE, Rates, find_strategy, train_network
 from d2ltl.data.folders import ImageFolder
+from d2ltl.data.inventory import log_inventory
 from d2ltl.data.pairs import TEST_SHARE, Data, Pair, as_pair, name_of
 from d2ltl.datasets import default_data, defaults_of, is_rendered
 from d2ltl.errors import SettingsError, check_seeds, check_some
@@ -47,6 +48,8 @@ class Comparison:
         Versions of the packages, the processor and the number of threads.
     runs : list of Run
         One run for each strategy and seed.
+    inventory : dict
+        Numbers of images of each class and part, and of files that were left out; see `d2ltl.data.inventory`.
     """
 
     settings: dict[str, Any]
@@ -55,6 +58,7 @@ class Comparison:
     devices: list[str]
     versions: dict[str, str]
     runs: list[Run]
+    inventory: dict[str, Any] = field(default_factory=dict)
 
     def of(self, strategy: str) -> list[Run]:
         """Return the runs of one strategy, sorted by seed."""
@@ -89,6 +93,7 @@ class Comparison:
             **self.settings,
             "classes": self.classes,
             "images": self.images,
+            "inventory": self.inventory,
             "devices": self.devices,
             "versions": self.versions,
             "gains": gains,
@@ -172,6 +177,7 @@ def run_comparison(
     images = as_pair(data)
     if skip_unreadable:
         images = images[0].drop_unreadable(), images[1].drop_unreadable()
+    inventory = log_inventory(images)
     source = source_net(net, settings["pretrained"])
     classes = len(images[0].synsets)
     for strategy in strategies:  # raises errors before the first training
@@ -184,6 +190,7 @@ def run_comparison(
         devices=[str(device) for device in runtime.devices()],
         versions=runtime.versions(),
         runs=[_run(strategy, seed, settings, images, source, folder) for seed in seeds for strategy in strategies],
+        inventory=inventory,
     )
 
 

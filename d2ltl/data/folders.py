@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,19 @@ from tqdm.auto import tqdm
 
 from d2ltl.arrays import to_mx
 from d2ltl.data.decoding import DecodedImages, PathLike
+from d2ltl.data.layout import Folder, find_classes, part_name
+from d2ltl.data.masks import find_mask_folders, find_masks
 from d2ltl.errors import ImageFolderError
 
 logger = logging.getLogger(__name__)
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
-CLUTTER = frozenset({"thumbs.db", "desktop.ini", "__macosx"})  # files of file managers; ignored, as are hidden files
+CLUTTER = frozenset({"thumbs.db", "desktop.ini", "__macosx", "@eadir", "#recycle", "$recycle.bin"})
+"""Files and folders of file managers. They are ignored, as hidden ones are."""
+DOCUMENTS = frozenset({"", ".txt", ".md", ".rst", ".json", ".xml", ".yaml", ".yml", ".html", ".pdf", ".py", ".zip"})
+ANNOTATIONS = frozenset({".csv", ".xml", ".txt", ".json"})  # suffixes of labels beside an image of the same stem
+ARCHIVES = frozenset({".zip", ".tar", ".tgz", ".gz", ".xz", ".bz2"})
+OUTPUTS = ("report.html", "settings.json", *(f"exercise-{number}.json" for number in range(1, 5)))  # of this library
 CACHE_BYTES = 2**30  # size limit of the decoded images that an ImageFolder keeps
 
 
@@ -30,28 +38,43 @@ class ImageFolder(ImageFolderDataset):
     `items` are the files and labels; `skipped` are the files that `drop_unreadable` left out. JPEG, PNG, WebP, GIF
     (first frame), BMP and TIFF images are converted to RGB, with EXIF rotation and a white background. Hidden files are
     ignored, other files that are not images are ignored with a warning. Decoded images are cached up to 1 GiB in all.
+
+    The images of a class are those in its folder and below it. `left_out` has the numbers of files that are no images
+    of a class, by reason. `validation` are the images for validation that belong to training images, or None.
     """
 
-    def __init__(self, root: PathLike) -> None:
-        self.root = os.fspath(root)
+    def __init__(self, root: PathLike | Folder) -> None:
+        self._tree = root if isinstance(root, Folder) else scan(root)
+        self.root = os.fspath(self._tree.path)
         self.skipped: list[str] = []
+        self.left_out: Counter[str] = self._tree.all_left_out()
+        self.validation: ImageFolder | None = None
         self._decoded = DecodedImages(CACHE_BYTES)
         super().__init__(self.root)
 
     def _list_images(self, root: str) -> None:  # overrides Gluon's method, which accepts empty classes and one class
-        folders = class_folders(root)
-        if len(folders) < 2:
-            found = f"{len(folders)} class folder{'s' * (len(folders) != 1)}"
-            names = f" ({', '.join(folder.name for folder in folders)})" if folders else ""
-            raise ImageFolderError(f"{root} has {found}{names}; at least 2 are needed, one for each class.")
-        self.synsets = [folder.name for folder in folders]
+        tree = find_classes(self._tree)
+        self.root = os.fspath(tree.path)
+        if len(tree.folders) < 2:
+            found = f"{len(tree.folders)} class folder{'s' * (len(tree.folders) != 1)}"
+            names = f" ({', '.join(folder.path.name for folder in tree.folders)})" if tree.folders else ""
+            raise ImageFolderError(
+                f"{tree.path} has {found}{names}; at least 2 are needed, one for each class.{_hint(tree)}"
+            )
+        self.synsets = [folder.path.name for folder in tree.folders]
         self.items = []
-        for label, folder in enumerate(folders):
-            images = [path for path in visible(folder) if _is_image(path)]
+        for label, folder in enumerate(tree.folders):
+            images = folder.all_images()
             if not images:
                 kinds = ", ".join(sorted(IMAGE_SUFFIXES))
-                raise ImageFolderError(f"{folder} holds no image ({kinds}). Add some, or move the folder elsewhere.")
+                raise ImageFolderError(
+                    f"{folder.path} holds no image ({kinds}). Add some, or move the folder elsewhere."
+                )
             self.items += [(os.fspath(path), label) for path in images]
+        if below := len(self.items) - sum(len(folder.images) for folder in tree.folders):
+            logger.info("%s: %d of %d images are in folders below the class folders", self.root, below, len(self))
+        if outside := len(self._tree.all_images()) - len(self.items):
+            self.left_out["images outside of the class folders"] += outside
 
     @classmethod
     def of(cls, images: ImageFolderDataset) -> ImageFolder:
@@ -70,6 +93,8 @@ class ImageFolder(ImageFolderDataset):
         folder.__dict__.update(images.__dict__)
         folder.root = images._root  # Gluon has no public name for it
         folder.skipped = []
+        folder.left_out = Counter()
+        folder.validation = None
         folder._decoded = DecodedImages(CACHE_BYTES)
         return folder
 
@@ -86,7 +111,8 @@ class ImageFolder(ImageFolderDataset):
     def subset(self, indices: Sequence[int]) -> ImageFolder:
         """Return the images at `indices`, with the same classes."""
         part = object.__new__(ImageFolder)
-        part.__dict__.update(self.__dict__, items=[self.items[i] for i in indices], skipped=[*self.skipped])
+        part.__dict__.update(self.__dict__, items=[self.items[i] for i in indices], skipped=[*self.skipped],
+                             left_out=Counter(self.left_out))  # fmt: skip
         return part
 
     def relabel(self, names: Sequence[str | None]) -> ImageFolder:
@@ -97,7 +123,7 @@ class ImageFolder(ImageFolderDataset):
         if len(synsets) < 2:
             raise ImageFolderError(f"{self.root}: the class names given are {synsets}; at least 2 are needed.")
         part = self.subset([])
-        part.synsets = synsets
+        part.synsets, part.validation = synsets, None
         part.items = [(path, synsets.index(name)) for (path, _), name in zip(self.items, names) if name is not None]
         return part
 
@@ -107,7 +133,9 @@ class ImageFolder(ImageFolderDataset):
         if unknown := wanted - set(self.synsets):
             raise ImageFolderError(f"{self.root} has no class {min(unknown)}; it has {', '.join(self.synsets)}.")
         names = [self.synsets[label] for _, label in self.items]
-        return self.relabel([name if name in wanted else None for name in names])
+        part = self.relabel([name if name in wanted else None for name in names])
+        part.validation = self.validation.only(wanted) if self.validation is not None else None
+        return part
 
     def drop_unreadable(self) -> ImageFolder:
         """Return the images that can be read. The other images are logged and listed in `skipped`."""
@@ -121,6 +149,7 @@ class ImageFolder(ImageFolderDataset):
                 skipped.append(path)
         part = self.subset(readable)
         part.skipped += skipped
+        part.validation = self.validation.drop_unreadable() if self.validation is not None else None
         check_every_class(part, "read")
         return part
 
@@ -129,17 +158,10 @@ class UnlabelledImages(ImageFolder):
     """Data set of all images in a folder and its subfolders, except hidden ones, without classes. Every label is 0."""
 
     def _list_images(self, root: str) -> None:
-        if not Path(root).is_dir():
-            raise ImageFolderError(f"{root} is not a folder. It should hold images.")
         self.synsets: list[str] = []
-        self.items = []
-        for folder, folders, _ in os.walk(root):
-            shown = visible(Path(folder))
-            folders[:] = [path.name for path in shown if path.is_dir()]
-            images = [path for path in shown if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()]
-            self.items += [(os.fspath(path), 0) for path in images]
+        self.items = [(os.fspath(path), 0) for path in self._tree.all_images()]
         if not self.items:
-            raise ImageFolderError(f"{root} holds no image, nor do the folders in it.")
+            raise ImageFolderError(f"{root} holds no image, nor do the folders in it.{_hint(self._tree)}")
 
 
 def check_every_class(images: ImageFolder, purpose: str) -> None:
@@ -148,11 +170,59 @@ def check_every_class(images: ImageFolder, purpose: str) -> None:
         raise ImageFolderError(f"{images.root} has no image of {images.synsets[min(missing)]} to {purpose}.")
 
 
-def class_folders(root: PathLike) -> list[Path]:
-    """Return the visible folders in `root`, sorted by name; raise ImageFolderError if it is not a folder."""
+def scan(root: PathLike) -> Folder:
+    """Return the tree of a folder: its images and folders, without hidden ones, masks, and reports of this library.
+
+    Links are followed, unless they lead to a folder above. ImageFolderError is raised if `root` is not a folder.
+    """
     if not Path(root).is_dir():
         raise ImageFolderError(f"{root} is not a folder. It should hold one folder of images for each class.")
-    return [path for path in visible(Path(root)) if path.is_dir()]
+    return _scan(Path(root), frozenset())
+
+
+def _scan(path: Path, above: frozenset[str]) -> Folder:
+    above |= {os.path.realpath(path)}
+    entries = visible(path)
+    folders = [
+        _scan(entry, above)
+        for entry in entries
+        if entry.is_dir() and os.path.realpath(entry) not in above and not _is_output(entry)
+    ]
+    images, left_out = _sort_files([entry for entry in entries if not entry.is_dir()], beside_folders=bool(folders))
+    masks, mask_folders = find_masks(images), find_mask_folders(images, folders)
+    left_out["masks"] = len(masks) + sum(len(folder.all_images()) for folder in mask_folders)
+    return Folder(
+        path,
+        sorted({*images} - {*masks}),
+        [folder for folder in folders if folder not in mask_folders],
+        +left_out,
+    )
+
+
+def _sort_files(files: Sequence[Path], beside_folders: bool) -> tuple[list[Path], Counter[str]]:
+    """Return the images among the files of one folder, and the numbers of other files by reason."""
+    left_out: Counter[str] = Counter()
+    images, stems = [], {file.stem for file in files if file.suffix.lower() in IMAGE_SUFFIXES}
+    for file in files:
+        suffix = file.suffix.lower()
+        if suffix in ANNOTATIONS and file.stem in stems:
+            left_out["annotations of images"] += 1
+        elif suffix == ".csv" or (suffix in DOCUMENTS and (beside_folders or (suffix and not stems))):
+            continue  # a table of labels, a read-me, a folder of annotations
+        elif _is_image(file):
+            images.append(file)
+        else:
+            left_out["files that are not images"] += 1
+    return images, left_out
+
+
+def _is_output(folder: Path) -> bool:
+    """Return whether a folder holds a report of this library, or is the folder ``results`` with such folders."""
+    if any((folder / name).is_file() for name in OUTPUTS):
+        return True
+    if folder.name != "results":
+        return False
+    return all(entry.is_dir() and (_is_output(entry) or not any(entry.iterdir())) for entry in visible(folder))
 
 
 def visible(folder: Path) -> list[Path]:
@@ -160,9 +230,19 @@ def visible(folder: Path) -> list[Path]:
     return sorted(p for p in folder.iterdir() if not p.name.startswith(".") and p.name.lower() not in CLUTTER)
 
 
-def holds_images(folder: Path) -> bool:
-    """Return whether a folder directly contains images."""
-    return any(path.suffix.lower() in IMAGE_SUFFIXES for path in visible(folder))
+def _hint(tree: Folder) -> str:
+    """Return what to do with a folder that has no class folders, as far as its content tells, after a blank."""
+    if archives := [path.name for path in visible(tree.path) if path.suffix.lower() in ARCHIVES]:
+        return f" It holds the archive {archives[0]}: unpack it, or give it as the data."
+    if not tree.images or tree.filled():
+        return ""
+    hint = (
+        f" It holds {len(tree.images)} images itself. Move them to one folder for each class, or list them in "
+        f"{tree.path / 'labels.csv'}, with the columns file and label."
+    )
+    if part_name(tree.path.name):
+        return hint
+    return f"{hint} If they are one class of several, give the folder above, {tree.path.absolute().parent}."
 
 
 def _is_image(path: Path) -> bool:

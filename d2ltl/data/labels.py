@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from pathlib import Path
 
 import numpy as np
 
 from d2ltl.data.folders import ImageFolder
 from d2ltl.data.pairs import Data, Pair, as_pair
+from d2ltl.data.tables import FILE_NAME, read_table
 from d2ltl.errors import ImageFolderError
-
-FILE_NAME = "labels.csv"
 
 
 def read_labels(images: ImageFolder, column: str) -> np.ndarray:
@@ -30,15 +27,10 @@ def read_labels(images: ImageFolder, column: str) -> np.ndarray:
     table = next((folder / FILE_NAME for folder in (root, root.parent) if (folder / FILE_NAME).is_file()), None)
     if table is None:
         raise ImageFolderError(f"There is no {FILE_NAME} in {images.root}, nor in the folder above it.")
-    try:
-        text = table.read_text(encoding="utf-8-sig")  # spreadsheet programs write a byte order mark
-    except UnicodeDecodeError as error:
-        raise ImageFolderError(f"{table} is not UTF-8 ({error}). Save it as CSV UTF-8.") from error
-    reader = csv.DictReader(io.StringIO(text, newline=""))
-    columns = list(reader.fieldnames or ())
+    columns, rows = read_table(table)
     if not {"file", column} <= set(columns):
         raise ImageFolderError(f"{table} has the columns {', '.join(columns)}; file and {column} are needed.")
-    value_of = {row["file"]: row[column] or None for row in reader}
+    value_of = {row["file"]: row[column] or None for row in rows}
     names = [Path(path).relative_to(table.parent).as_posix() for path, _ in images.items]
     if missing := [name for name in names if name not in value_of]:
         raise ImageFolderError(f"{table} lacks {missing[0]} and {len(missing) - 1} other images.")
@@ -55,5 +47,11 @@ def relabel_by(data: Data, column: str) -> Pair:
     ImageFolderError
         If the labels cannot be read, or the column has fewer than two different values.
     """
-    train, test = (part.relabel(read_labels(part, column).tolist()) for part in as_pair(data))
-    return train, test
+    train, test = as_pair(data)
+    labelled = _relabel(train, column), _relabel(test, column)
+    labelled[0].validation = _relabel(train.validation, column) if train.validation is not None else None
+    return labelled
+
+
+def _relabel(images: ImageFolder, column: str) -> ImageFolder:
+    return images.relabel(read_labels(images, column).tolist())

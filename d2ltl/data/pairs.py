@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import logging
 import os
+import unicodedata
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Union, cast
 
 from mxnet.gluon.data.vision import ImageFolderDataset
 
 from d2ltl.data.decoding import PathLike
-from d2ltl.data.folders import ImageFolder, UnlabelledImages, class_folders, holds_images
+from d2ltl.data.folders import ImageFolder, UnlabelledImages, scan
+from d2ltl.data.layout import TEST, TRAIN, VALIDATION, Folder, find_classes, find_layout
 from d2ltl.data.subsets import split
+from d2ltl.data.tables import classes_of, find_table
 from d2ltl.datasets import find_data
 from d2ltl.errors import ImageFolderError
 
@@ -31,11 +36,12 @@ def load_images(root: PathLike, *, seed: int = 0, skip_unreadable: bool = False)
     ----------
     root : str or path
         A name of the data hub, an archive, or a folder. (Write ``./hotdog`` for a folder with the name of a data hub
-        entry.) The folder contains ``train/`` and ``test/`` (or ``val/``), each with one folder per class, like the
-        book's hot dog data (section 13.2). Or it contains the class folders directly; then a random fifth of every
-        class becomes the test set.
+        entry.) The folder contains ``train/`` and ``test/``, each with one folder per class, like the book's hot dog
+        data (section 13.2). Other usual names are understood, such as ``Training`` or ``test_set``, and ``val/`` if
+        there is no test folder. Or it contains the class folders directly; then a random fifth of every class becomes
+        the test set. Or the images lie side by side, and ``labels.csv`` has the class of each. See Notes.
     seed : int
-        Seed of the random split. It has no effect if the folder contains ``train/`` and ``test/``.
+        Seed of the random split. It has no effect if the folder has test images with classes.
     skip_unreadable : bool
         Whether to read every image once and leave out those that cannot be read. They are logged and listed in
         `ImageFolder.skipped`. If False, such an image raises an error when it is first used.
@@ -43,35 +49,101 @@ def load_images(root: PathLike, *, seed: int = 0, skip_unreadable: bool = False)
     Returns
     -------
     pair of ImageFolder
-        Data sets with `synsets` (class names), `items` (files and labels) and `labels` (int64, shape (N,)).
+        Data sets with `synsets` (class names), `items` (files and labels), `labels` (int64, shape (N,)), `left_out`
+        (numbers of files by the reason) and `validation`: the `ImageFolder` of ``val/`` if the folder has all three
+        parts, else None.
 
     Raises
     ------
     DataHubError, ImageFolderError
-        If an archive cannot be used, the folder has neither layout, or the classes of the two parts differ.
+        If an archive cannot be used, the folder has none of these layouts, or the classes of the parts differ.
+
+    Notes
+    -----
+    All images below a class folder belong to the class, except masks: an image that marks the pixels of another one,
+    such as ``a.png`` of ``a.jpg``, ``a_mask.png`` of ``a.png``, or ``masks/a.png`` of ``images/a.png``. The data set may
+    lie in a single folder below `root`. A part without known classes, such as Kaggle's ``test/``, is left out; so are
+    images outside of the parts and the class folders. A warning counts what is left out.
+
+    `labels.csv` has a column with the name of each image (``file`` or ``id``, or the first one; the suffix may be
+    missing) and one with its class (``label`` or ``breed``, or the only other one). It lies beside the images or above
+    them, and may be called ``train.csv`` or ``trainLabels.csv`` too.
     """
-    folder = find_data(root)
-    if parts := _parts(folder):
-        pair = as_pair((ImageFolder(parts[0]), ImageFolder(parts[1])), os.fspath(root))
-    else:
-        images = ImageFolder(folder)
-        pair = split(images, TEST_SHARE, seed)
-        logger.info("%s has no train/ and test/: %d images to train, %d to test, seed %d", images.root, *map(len, pair),
-                    seed)  # fmt: skip
+    parts, _ = _read(Path(find_data(root)))
+    pair = as_pair(_train_and_test(parts, seed), os.fspath(root))
     return (pair[0].drop_unreadable(), pair[1].drop_unreadable()) if skip_unreadable else pair
 
 
-def _parts(root: PathLike) -> tuple[Path, Path] | None:
-    """Return the folders of the training and the test images, or None if the folder is not split."""
-    # A class may be named train (bus, car, …). Such a folder directly contains images.
-    names = {folder.name.lower(): folder for folder in class_folders(root) if not holds_images(folder)}
-    test = names.get("test", names.get("val"))
-    if "train" in names and test is not None:
-        return names["train"], test
-    if "train" in names or test is not None:
-        missing = "a test (or val)" if "train" in names else "a train"
-        raise ImageFolderError(f"{root} has {', '.join(sorted(names))} but not {missing} folder beside it.")
-    return None
+def _train_and_test(parts: dict[str, ImageFolder], seed: int) -> Pair:
+    """Return the training and test images; if there are no test images, those for validation, or drawn ones."""
+    train = parts[TRAIN]
+    if TEST in parts:
+        train.validation = parts.get(VALIDATION)
+        return train, parts[TEST]
+    if VALIDATION in parts:
+        return train, parts[VALIDATION]
+    pair = split(train, TEST_SHARE, seed)
+    pair[1].left_out.clear()  # it is counted with the training images
+    logger.info("%s has no train/ and test/: %d images to train, %d to test, seed %d", train.root, *map(len, pair),
+                seed)  # fmt: skip
+    return pair
+
+
+def _read(folder: Path) -> tuple[dict[str, ImageFolder], bool]:
+    """Return the parts of a data set that have classes, by their use, and whether it has folders for its parts."""
+    layout = find_layout(scan(folder))
+    part = layout.parts[TRAIN]
+    train = _with_classes(part, _names_by_table(part, folder))
+    train.left_out += layout.left_out
+    parts = {TRAIN: train}
+    for use, part in layout.parts.items():
+        if use == TRAIN:
+            continue
+        names = _names_by_table(part, folder, train)
+        if any(names) or _has_known_classes(part, train):
+            parts[use] = _with_classes(part, names)
+        else:
+            train.left_out[f"images in {part.path.name}/ without known classes"] += len(part.all_images())
+    if left_out := describe_numbers(sum((images.left_out for images in parts.values()), Counter())):
+        logger.warning("%s: left out %s", folder, left_out)
+    return parts, layout.divided
+
+
+def describe_numbers(left_out: Mapping[str, int]) -> str:
+    """Return the numbers of files that were left out, each with its reason, as a text."""
+    return ", ".join(f"{reason} ({number})" for reason, number in left_out.items() if number)
+
+
+def _with_classes(part: Folder, names: list[str | None]) -> ImageFolder:
+    """Return the images of a part with the classes `names` from a table, if there are any, or those of its folders."""
+    if not any(names):
+        return ImageFolder(part)
+    images = UnlabelledImages(part).relabel(names)
+    images.left_out["images that the table of labels does not list"] += names.count(None)
+    return images
+
+
+def _has_known_classes(part: Folder, train: ImageFolder) -> bool:
+    """Return False for a part of loose images, and for one with a single folder such as the book's ``test/unknown``."""
+    classes = {folder.path.name for folder in find_classes(part).filled()}
+    return len(classes) > 1 or not classes.isdisjoint(train.synsets) or not part.all_images()
+
+
+def _names_by_table(part: Folder, top: Path, train: ImageFolder | None = None) -> list[str | None]:
+    """Return the class of each image of a part by its table, if it has no class folders; see `find_table`."""
+    table = None if len(find_classes(part).filled()) > 1 else find_table(part.path, top)
+    if table is None:
+        return []
+    # A name without folder means a training image if there is one of this name.
+    others = () if train is None or table.parent == part.path else (Path(path).stem for path, _ in train.items)
+    images = part.all_images()
+    names = classes_of(images, table, frozenset(others))
+    if images and train is None and not any(names):
+        raise ImageFolderError(
+            f"{table} lists none of the {len(images)} images in {part.path}, such as {images[0].name}. The column file "
+            "(or the first one) must have the name of each image, and the column label its class."
+        )
+    return names
 
 
 def as_pair(data: Data, name: str = "The data set") -> Pair:
@@ -90,10 +162,37 @@ def as_pair(data: Data, name: str = "The data set") -> Pair:
     for part, purpose in ((train, "train"), (test, "test")):
         if not len(part):
             raise ImageFolderError(f"{name} has no image to {purpose}.")
-    if train.synsets and (difference := set(train.synsets) ^ set(test.synsets)):  # `UnlabelledImages` has no classes
-        purposes = ("train", "test") if min(difference) in train.synsets else ("test", "train")
-        raise ImageFolderError("{} has a class {} to {}, but not to {}.".format(name, min(difference), *purposes))
+    if train.synsets:  # `UnlabelledImages` has no classes
+        _check_same_classes(train, test, name)
     return train, test
+
+
+def _check_same_classes(train: ImageFolder, test: ImageFolder, name: str) -> None:
+    """Raise ImageFolderError if the classes differ. It names all that do, and pairs that are one name in two forms."""
+    to_train = [synset for synset in train.synsets if synset not in test.synsets]
+    to_test = [synset for synset in test.synsets if synset not in train.synsets]
+    if not to_train and not to_test:
+        return
+    differences = [
+        f"{'a class' if len(synsets) == 1 else 'the classes'} {', '.join(synsets)} {purposes}"
+        for synsets, purposes in ((to_train, "to train, but not to test"), (to_test, "to test, but not to train"))
+        if synsets
+    ]
+    forms = [form for one in to_train for other in to_test if (form := _difference_in_form(one, other))]
+    raise ImageFolderError(" ".join([f"{name} has {', and '.join(differences)}.", *forms]))
+
+
+def _difference_in_form(one: str, other: str) -> str:
+    """Return a sentence if two names differ only in case, Unicode form or blanks; otherwise an empty text."""
+    if unicodedata.normalize("NFC", one) == unicodedata.normalize("NFC", other):
+        return f"{one} is written in two Unicode forms, {one!a} and {other!a}: give both folders the same name."
+    if _folded(one) == _folded(other):
+        return f"{one} and {other} differ only in case or blanks: give both folders the same name."
+    return ""
+
+
+def _folded(name: str) -> str:
+    return " ".join(unicodedata.normalize("NFKC", name).casefold().replace("_", " ").replace("-", " ").split())
 
 
 def name_of(data: Data) -> str:
@@ -110,8 +209,8 @@ def as_images(data: Images) -> ImageFolder:
     if isinstance(data, (tuple, list)):
         return as_pair(cast(Pair, data))[1]
     if isinstance(data, (str, os.PathLike)):
-        folder = find_data(data)
-        return load_images(Path(folder))[1] if _parts(folder) else ImageFolder(folder)  # a Path is no name of the hub
+        parts, divided = _read(Path(find_data(data)))
+        return as_pair(_train_and_test(parts, seed=0))[1] if divided else parts[TRAIN]
     return ImageFolder.of(data)
 
 

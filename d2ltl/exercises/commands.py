@@ -10,6 +10,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from d2ltl import runtime
+from d2ltl.data.inventory import log_inventory
 from d2ltl.data.pairs import Pair, load_images
 from d2ltl.data.subsets import sample
 from d2ltl.datasets import BOOK, default_data, defaults_of, is_rendered, title_of
@@ -40,6 +41,7 @@ def run_exercise(args: argparse.Namespace, out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)  # before the training, so that an error appears at once
     name = default_data() if args.data == "auto" else args.data
     data = load_images(name)
+    inventory = log_inventory(data)
     if args.quick:
         data = _some(data, [max(1, round(QUICK_SHARE * len(part))) for part in data])
     defaults = defaults_of(name, args.net)
@@ -55,7 +57,7 @@ def run_exercise(args: argparse.Namespace, out: Path) -> None:
     title = title_of(name, is_rendered(data[0].root))
     measured, figures, lines = EXERCISES[args.exercise](args, options, title)
     settings = {"exercise": args.exercise, "data": name, "images": [len(part) for part in options.pop("data")],
-                "quick": args.quick, **options}  # fmt: skip
+                "inventory": inventory, "quick": args.quick, **options}  # fmt: skip
     for file, figure in figures.items():
         write_bytes(out / file, png(figure))
     numbers = {**settings, "versions": runtime.versions(), **measured}

@@ -78,9 +78,9 @@ def tune(
 ) -> dict[str, Tuning]:
     """Choose the learning rate and the number of epochs of each strategy (exercise 2 of section 13.2).
 
-    The accuracy on a validation set, a quarter of the training images, decides. (A choice by the test accuracy would
-    overestimate the accuracy of the best run.) The networks are then trained again on all training images with the best
-    settings.
+    The accuracy on a validation set decides: the images for validation of the data set, or else a quarter of the
+    training images. (A choice by the test accuracy would overestimate the accuracy of the best run.) The networks are
+    then trained again on all training images with the best settings.
 
     Parameters
     ----------
@@ -97,7 +97,8 @@ def tune(
         If all learning rates of a strategy diverge.
     """
     data = as_pair(data)
-    parts = split(data[0], VALIDATION_SHARE)
+    train = data[0]
+    parts = split(train, VALIDATION_SHARE) if train.validation is None else (train, train.validation)
     tuned = {}
     for way, of_way in rates.items():
         grid = lr_sweep(of_way, seeds=seeds, way=way, data=parts, epochs=epochs, **options)

@@ -1,0 +1,60 @@
+"""Numbers of images of each class and part, and of what was left out."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from d2ltl.data.folders import ImageFolder
+from d2ltl.data.pairs import Pair, describe_numbers
+
+logger = logging.getLogger(__name__)
+
+PURPOSES = {"train": "to train", "validation": "for validation", "test": "to test"}
+
+
+def take_inventory(pair: Pair) -> dict[str, Any]:
+    """Return the numbers of images of a pair, as JSON values.
+
+    ``parts`` has for ``train``, ``validation`` (if there is any) and ``test`` the ``folder``, the number of ``images``
+    and the number ``of_class``, by class name. ``left_out`` has the numbers of files by the reason.
+    """
+    train, test = pair
+    parts = {"train": train, "validation": train.validation, "test": test}
+    given = {use: images for use, images in parts.items() if images is not None}
+    left_out = sum((images.left_out for images in given.values()), Counter())
+    left_out["images that cannot be read"] += sum(len(images.skipped) for images in given.values())
+    return {"parts": {use: _count(images) for use, images in given.items()}, "left_out": dict(+left_out)}
+
+
+def _count(images: ImageFolder) -> dict[str, Any]:
+    numbers = np.bincount(images.labels, minlength=len(images.synsets)).tolist()
+    return {"folder": images.root, "images": len(images), "of_class": dict(zip(images.synsets, numbers))}
+
+
+def describe_inventory(inventory: dict[str, Any]) -> str:
+    """Return an inventory as one line of text."""
+    parts = inventory["parts"]
+    names = [f"{Path(part['folder']).name}/" for part in parts.values()]
+    if parts["train"]["folder"] == parts["test"]["folder"]:
+        uses = f"{' + '.join(PURPOSES[use] for use in parts)} (drawn from {names[0]})"
+    else:
+        uses = " + ".join(f"{PURPOSES[use]} ({name})" for use, name in zip(parts, names))
+    by_class = [
+        f"{name} {' + '.join(str(part['of_class'].get(name, 0)) for part in parts.values())}"
+        for name in dict.fromkeys(name for part in parts.values() for name in part["of_class"])
+    ]
+    total = f"in all {' + '.join(str(part['images']) for part in parts.values())}"
+    left_out = describe_numbers(inventory["left_out"]) or "none"
+    return f"images {uses}: {', '.join([*by_class, total])}; left out: {left_out}"
+
+
+def log_inventory(pair: Pair) -> dict[str, Any]:
+    """Log the inventory of a pair as one line, and return it."""
+    inventory = take_inventory(pair)
+    logger.info("%s", describe_inventory(inventory))
+    return inventory
