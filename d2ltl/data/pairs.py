@@ -61,9 +61,9 @@ def load_images(root: PathLike, *, seed: int = 0, skip_unreadable: bool = False)
     Notes
     -----
     All images below a class folder belong to the class, except masks: an image that marks the pixels of another one,
-    such as ``a.png`` of ``a.jpg``, ``a_mask.png`` of ``a.png``, or ``masks/a.png`` of ``images/a.png``. The data set may
-    lie in a single folder below `root`. A part without known classes, such as Kaggle's ``test/``, is left out; so are
-    images outside of the parts and the class folders. A warning counts what is left out.
+    such as ``a.png`` of ``a.jpg``, ``a_mask.png`` of ``a.png``, or ``masks/a.png`` of ``images/a.png``. The data set
+    may lie in a single folder below `root`. A part without known classes, such as Kaggle's ``test/``, is left out, and
+    so are images outside of the parts and the class folders. A warning counts what is left out.
 
     `labels.csv` has a column with the name of each image (``file`` or ``id``, or the first one; the suffix may be
     missing) and one with its class (``label`` or ``breed``, or the only other one). It lies beside the images or above
@@ -163,31 +163,32 @@ def as_pair(data: Data, name: str = "The data set") -> Pair:
         if not len(part):
             raise ImageFolderError(f"{name} has no image to {purpose}.")
     if train.synsets:  # `UnlabelledImages` has no classes
-        _check_same_classes(train, test, name)
+        _check_same_classes(name, train, test, "to test")
+        if train.validation is not None:
+            _check_same_classes(name, train, train.validation, "for validation")
     return train, test
 
 
-def _check_same_classes(train: ImageFolder, test: ImageFolder, name: str) -> None:
+def _check_same_classes(name: str, train: ImageFolder, other: ImageFolder, purpose: str) -> None:
     """Raise ImageFolderError if the classes differ. It names all that do, and pairs that are one name in two forms."""
-    to_train = [synset for synset in train.synsets if synset not in test.synsets]
-    to_test = [synset for synset in test.synsets if synset not in train.synsets]
-    if not to_train and not to_test:
-        return
+    ours = [synset for synset in train.synsets if synset not in other.synsets]
+    others = [synset for synset in other.synsets if synset not in train.synsets]
     differences = [
-        f"{'a class' if len(synsets) == 1 else 'the classes'} {', '.join(synsets)} {purposes}"
-        for synsets, purposes in ((to_train, "to train, but not to test"), (to_test, "to test, but not to train"))
+        f"{'a class' if len(synsets) == 1 else 'the classes'} {', '.join(synsets)} {one}, but not {another}"
+        for synsets, one, another in ((ours, "to train", purpose), (others, purpose, "to train"))
         if synsets
     ]
-    forms = [form for one in to_train for other in to_test if (form := _difference_in_form(one, other))]
-    raise ImageFolderError(" ".join([f"{name} has {', and '.join(differences)}.", *forms]))
+    if differences:
+        forms = [form for one in ours for another in others if (form := _difference_in_form(one, another))]
+        raise ImageFolderError(" ".join([f"{name} has {', and '.join(differences)}.", *forms]))
 
 
 def _difference_in_form(one: str, other: str) -> str:
-    """Return a sentence if two names differ only in case, Unicode form or blanks; otherwise an empty text."""
+    """Return a sentence if two names differ only in Unicode form, case, blanks or hyphens; otherwise an empty text."""
     if unicodedata.normalize("NFC", one) == unicodedata.normalize("NFC", other):
         return f"{one} is written in two Unicode forms, {one!a} and {other!a}: give both folders the same name."
     if _folded(one) == _folded(other):
-        return f"{one} and {other} differ only in case or blanks: give both folders the same name."
+        return f"{one} and {other} differ only in case, blanks or hyphens: give both folders the same name."
     return ""
 
 
