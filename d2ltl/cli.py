@@ -33,7 +33,8 @@ def _by_data(setting: str, by_data: dict[str, Defaults]) -> str:
 OPTIONS: dict[str, dict[str, Any]] = {
     "--data": {"default": "auto", "metavar": "NAME|DIR|ARCHIVE", "help":
                "name of a data set (see `python -m data_hub list`), folder or archive; a folder contains train/ and "
-               "test/ with one folder per class, or only class folders (then a fifth of the images is for testing); "
+               "test/ with one folder per class, or only class folders (then a fifth of the images is for testing), or "
+               "images and a table labels.csv of their classes; "
                "default: hotdog, the book's photographs, if on this machine, else hotdog-mini, rendered images that "
                "come with d2ltl"},
     "--size": {"type": int, "metavar": "PIXELS", "help":
