@@ -224,6 +224,24 @@ def test_unreadable_images_are_left_out_and_counted(source_file, tmp_path):
         compare(tmp_path, source_file, strategies=["finetune"], epochs=1)
 
 
+def test_log_and_report_say_what_each_part_is_for_and_what_is_left_out(source_file, tmp_path, caplog):
+    for part, number in (("train", 4), ("val", 2), ("test", 3)):
+        write_images(tmp_path / part, number)
+    shutil.copy(tmp_path / "val/across/000.jpg", tmp_path / "test/stray.jpg")
+    with caplog.at_level("INFO"):
+        comparison = compare(tmp_path, source_file, strategies=["codes-svm"])
+    line = "to train (train/) + for validation (val/) + to test (test/): across 4 + 2 + 3, upright 4 + 2 + 3, "
+    assert line in caplog.text
+    page = d2ltl.write_report(comparison, tmp_path / "out").read_text()
+    assert f"Images {line}in all 8 + 4 + 6; left out: images outside of the class folders (1)." in " ".join(
+        page.split()
+    )
+    assert "leaves the images for validation aside" in page
+    inventory = json.loads((tmp_path / "out/report.json").read_text())["inventory"]
+    assert inventory["parts"]["validation"]["of_class"] == {"across": 2, "upright": 2}
+    assert comparison.runs[0].confusion.sum() == 6
+
+
 def test_data_may_be_a_pair(stripes, source_file, tmp_path):
     train, test = d2ltl.load_images(stripes)
     few = d2ltl.sample(train, 20), test

@@ -82,6 +82,14 @@ def test_settings_are_chosen_on_training_images_alone(source, images):
     assert [(t.learning_rate, len(t.history)) for t in finetune.trials] == [(finetune.learning_rate, finetune.epochs)]
 
 
+def test_settings_are_chosen_on_the_images_for_validation(source, images):
+    train, test = images
+    train = train.subset(range(len(train)))
+    train.validation = test.subset([0, 1, 10])  # a third is right, or two, but never a half
+    (tuned,) = exercises.tune({"finetune": [0.01]}, source=source, data=(train, test), epochs=1, size=32).values()
+    assert round(3 * tuned.grid[0].accuracy, 3) in (0, 1, 2, 3)
+
+
 def test_ways_that_keep_the_features_keep_them(source, images):
     trials = exercises.frozen_features(0.01, source=source, data=images, **TINY)
     assert [t.way for t in trials] == ["finetune", "frozen", "fixed", "codes-svm", "codes-softmax"]
@@ -188,9 +196,10 @@ def run(exercise, stripes, source_file, out, *more):
 
 
 @pytest.mark.parametrize(("exercise", "says"), [(1, "learning rate 0.01:"), (2, "difference:"), (3, "codes-svm:")])
-def test_the_command_writes_a_figure_and_numbers(stripes, source_file, tmp_path, capsys, exercise, says):
+def test_the_command_writes_a_figure_and_numbers(stripes, source_file, tmp_path, capsys, caplog, exercise, says):
     assert run(exercise, stripes, source_file, tmp_path / "out", "--rates", "0.01") == 0
     assert says in capsys.readouterr().out
+    assert "images to train (train/) + to test (test/): across 20 + 10, upright 20 + 10" in caplog.text
     assert sorted(file.name for file in (tmp_path / "out").iterdir()) == [
         f"exercise-{exercise}.json", f"exercise-{exercise}.png"]  # fmt: skip
     numbers = json.loads((tmp_path / "out" / f"exercise-{exercise}.json").read_text())
