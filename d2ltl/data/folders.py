@@ -27,7 +27,8 @@ CLUTTER = frozenset({"thumbs.db", "desktop.ini", "__macosx", "@eadir", "#recycle
 DOCUMENTS = frozenset({"", ".txt", ".md", ".rst", ".json", ".xml", ".yaml", ".yml", ".html", ".pdf", ".py", ".zip"})
 ANNOTATIONS = frozenset({".csv", ".xml", ".txt", ".json"})  # suffixes of labels beside an image of the same stem
 ARCHIVES = frozenset({".zip", ".tar", ".tgz", ".gz", ".xz", ".bz2"})
-OUTPUTS = ("report.html", "settings.json", *(f"exercise-{number}.json" for number in range(1, 5)))  # of this library
+OUTPUTS = (("settings.json", "runs"), ("report.json", "report.html"), *((f"exercise-{n}.json",) for n in range(1, 5)))
+"""Names in the output folders of this library: a comparison that has begun, a report, and each exercise."""
 CACHE_BYTES = 2**30  # size limit of the decoded images that an ImageFolder keeps
 
 
@@ -218,7 +219,7 @@ def _sort_files(files: Sequence[Path], beside_folders: bool) -> tuple[list[Path]
 
 def _is_output(folder: Path) -> bool:
     """Return whether a folder holds a report of this library, or is the folder ``results`` with such folders."""
-    if any((folder / name).is_file() for name in OUTPUTS):
+    if any(all((folder / name).exists() for name in names) for names in OUTPUTS):
         return True
     if folder.name != "results":
         return False

@@ -1,5 +1,6 @@
 """The layouts that real folders have. A tree is written as its folders, each with the number of its images."""
 
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -193,6 +194,22 @@ def test_clutter_beside_a_data_set(tmp_path, caplog, clutter):
     assert not caplog.records
 
 
+def test_an_archive_from_a_mac(tmp_path, monkeypatch, caplog):
+    monkeypatch.setenv("D2LTL_DATA", str(tmp_path / "cache"))
+    write(tmp_path, of_both("pets/train", "pets/test"))
+    with zipfile.ZipFile(tmp_path / "pets copy.zip", "w") as archive:
+        for file in sorted((tmp_path / "pets").rglob("*.png")):
+            name = file.relative_to(tmp_path)
+            archive.write(file, name)
+            archive.writestr(f"__MACOSX/{name.parent}/._{name.name}", b"resource fork")
+        archive.writestr("pets/.DS_Store", b"")
+        archive.writestr("__MACOSX/pets/._.DS_Store", b"")
+    pair = d2ltl.load_images(tmp_path / "pets copy.zip")
+    assert [len(part) for part in pair] == [6, 6]
+    assert pair[0].synsets == ["cat", "dog"]
+    assert not caplog.records
+
+
 def test_a_class_folder_is_told_to_go_up_and_an_archive_to_be_unpacked(tmp_path):
     write(tmp_path, of_both("pets"))
     with pytest.raises(d2ltl.ImageFolderError, match=r"one class of several, give the folder above, .*pets\.$"):
@@ -234,9 +251,11 @@ def test_an_undivided_tree_stays_whole():
 
 
 @pytest.mark.parametrize("report", ["results/2026-01-01", "out"])
-def test_reports_in_the_folder_are_no_class(tmp_path, report):
+@pytest.mark.parametrize("names", [("settings.json", "runs"), ("report.json", "report.html"), ("exercise-3.json",)])
+def test_reports_in_the_folder_are_no_class(tmp_path, report, names):
     write(tmp_path, {"cat": 3, "dog": 3, report: 1})
-    (tmp_path / report / "settings.json").write_text("{}")
+    for name in names:
+        (tmp_path / report / name).write_text("{}")
     assert d2ltl.load_images(tmp_path)[0].synsets == ["cat", "dog"]
     write(tmp_path, {"results/exercise-1": 0})  # an exercise makes its folder before it reads the images
     assert d2ltl.load_images(tmp_path)[0].synsets == ["cat", "dog"]
