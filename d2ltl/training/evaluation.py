@@ -6,6 +6,7 @@ import itertools
 import math
 import tempfile
 import time
+import unicodedata
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,16 +15,20 @@ import mxnet as mx
 import numpy as np
 from mxnet import gluon
 from mxnet.gluon.data import DataLoader
+from sklearn.metrics import precision_recall_fscore_support
 from tqdm.auto import tqdm
 
 from d2ltl.data import augmentation
 from d2ltl.data.batches import loader
 from d2ltl.data.pairs import Images, as_images
+from d2ltl.errors import NetworkError
 from d2ltl.models.outputs import check_devices, for_inference, move_to, probabilities, shards_of
 from d2ltl.models.parameters import parameters_of, write_parameters
 from d2ltl.models.shapes import check_input
 
 Layers = Sequence[gluon.HybridBlock]
+
+CLASSES_LISTED = 10  # class names in an error message
 
 
 def evaluate(
@@ -32,19 +37,57 @@ def evaluate(
     """Return the mean cross-entropy, the accuracy (between 0 and 1) and the confusion matrix of a network on images.
 
     The confusion matrix is int64, shape (classes, classes). Its rows are true classes, its columns are predicted
-    classes.
+    classes, both in the order of the images' classes.
 
     Parameters
     ----------
     net : HybridBlock
-        A network with one output per class of the images.
+        A network with one output per class of the images. The classes are matched by name if the network has `classes`,
+        the names of its outputs, as `source_net` and training give them; case and Unicode form may differ. Otherwise
+        the order of the classes counts.
     data, size, **options
         See `predict`, also for the errors.
+
+    Raises
+    ------
+    NetworkError
+        If the network has other classes than the images.
     """
     images = as_images(data)
     check_input(net, size, len(images.synsets))
+    outputs = _outputs_of(net, images.synsets)
     probabilities, labels = predict(net, images, size=size, **options)
+    probabilities = probabilities[:, outputs]
     return loss_of(probabilities, labels), accuracy_of(probabilities, labels), confusion_matrix(probabilities, labels)
+
+
+def _outputs_of(net: gluon.HybridBlock, classes: Sequence[str]) -> list[int]:
+    """Return the number of the network's output for each class of the images, matched by name."""
+    known = getattr(net, "classes", None)
+    if not isinstance(known, list) or known == [str(i) for i in range(len(known))]:  # it has no names
+        return list(range(len(classes)))
+    for form in (_composed, _caseless):
+        outputs = {form(name): i for i, name in enumerate(known)}
+        if len(outputs) == len(known) and set(outputs) == set(map(form, classes)):
+            return [outputs[form(name)] for name in classes]
+    unknown = [name for name in classes if _caseless(name) not in set(map(_caseless, known))] or list(classes)
+    raise NetworkError(
+        f"The images have classes that {net.name} does not have: {_listed(unknown)}. Its own are {_listed(known)}. "
+        "Rename the folders of the images, or set net.classes if they are the same under other names."
+    )
+
+
+def _composed(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
+
+
+def _caseless(name: str) -> str:
+    return _composed(_composed(name).casefold())
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - CLASSES_LISTED} more" if len(names) > CLASSES_LISTED else ""
+    return ", ".join(names[:CLASSES_LISTED]) + more
 
 
 def predict(
@@ -138,6 +181,34 @@ def confusion_matrix(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarra
     return np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
 
 
+class ClassScores(NamedTuple):
+    """Scores of each class, from a confusion matrix: float arrays between 0 and 1, and the numbers of test images."""
+
+    precision: np.ndarray
+    recall: np.ndarray
+    f1: np.ndarray
+    images: np.ndarray
+
+    @property
+    def balanced_accuracy(self) -> float:
+        """Mean of the recalls of the classes that have test images."""
+        return float(self.recall[self.images > 0].mean())
+
+
+def class_scores(confusion: np.ndarray) -> ClassScores:
+    """Return the scores of each class. A precision, recall or F1 of a class without predictions or images is 0."""
+    true, predicted = (index.ravel() for index in np.indices(confusion.shape))
+    scores = precision_recall_fscore_support(true, predicted, sample_weight=confusion.ravel(), zero_division=0)
+    return ClassScores(*scores[:3], confusion.sum(axis=1))
+
+
+def most_confused(confusion: np.ndarray, number: int) -> list[tuple[int, int]]:
+    """Return up to `number` pairs of a true class and another predicted class, most frequent mistakes first."""
+    wrong = confusion - np.diag(np.diag(confusion))
+    order = np.argsort(-wrong, axis=None, kind="stable")[: min(number, np.count_nonzero(wrong))]
+    return [(int(true), int(predicted)) for true, predicted in zip(*np.unravel_index(order, wrong.shape))]
+
+
 def accuracy_of(probabilities: np.ndarray, labels: np.ndarray) -> float:
     """Return the share of images whose most probable class is the true class."""
     return float((probabilities.argmax(axis=1) == labels).mean())
@@ -166,15 +237,17 @@ def profile(net: gluon.HybridBlock, data: Images, **options: Any) -> Profile:
     pass decodes the files. `options` are those of `predict`.
     """
     images = as_images(data)
+    outputs = _outputs_of(net, images.synsets)
     predict(net, images, **options)
     start = time.perf_counter()
-    accuracy = accuracy_of(*predict(net, images, **options))
+    probabilities, labels = predict(net, images, **options)
     seconds = time.perf_counter() - start
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "net.params")
         write_parameters(net, file)
         megabytes = file.stat().st_size / 1e6
     parameters = sum(math.prod(parameter.shape) for parameter in parameters_of(net))
+    accuracy = accuracy_of(probabilities[:, outputs], labels)
     return Profile(accuracy, parameters, megabytes, len(images) / seconds)
 
 

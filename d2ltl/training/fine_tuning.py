@@ -147,6 +147,7 @@ def train_classifier(
     check_optimiser(learning_rate, momentum, schedule)
     train_imgs, test_imgs = as_pair(data)
     check_input(net, size, len(train_imgs.synsets))
+    net.classes = list(train_imgs.synsets)
     devices = check_devices(devices)
     check_batch(net, size, min(batch_sizes(len(train_imgs), batch_size, len(devices))), len(devices))
     train_iter = loader(

@@ -127,6 +127,7 @@ def train_on_codes(
     train_imgs, test_imgs = as_pair(data)
     check_input(net, options.get("size", 224), len(train_imgs.synsets))
     check_every_class(train_imgs, "train")
+    net.classes = list(train_imgs.synsets)
     start = time.perf_counter()
     codes = extract_codes(net, train_imgs, **options)
     classifier = linear_head(head, seed=seed).fit(codes, train_imgs.labels)
