@@ -11,13 +11,18 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 from matplotlib.ticker import MaxNLocator
 
 from d2ltl.arrays import to_numpy
+from d2ltl.fonts import drawn_names, fonts_for
 from d2ltl.history import History
 
+CONSTANT = "most frequent class"  # label of the accuracy of always answering it
 MAX_CLASSES_WITH_COUNTS = 20  # in larger confusion matrices the cells are too small for numbers
 MAX_CLASSES_WITH_ZEROS = 12  # larger confusion matrices are mostly zeros, which distract
+MAX_CLASSES = 30  # a larger confusion matrix shows only so many classes, those with the most mistakes
+LABEL_WIDTH, UPRIGHT_WIDTH = 24, 10  # characters in a line of a class name
 
 
 def show_images(
@@ -39,7 +44,8 @@ def _draw_images(axes: np.ndarray, imgs: Sequence[Any], titles: Sequence[str] | 
     for i, (ax, img) in enumerate(zip(axes, imgs)):
         ax.imshow(to_numpy(img))
         if titles:
-            ax.set_title(titles[i], fontsize="small", parse_math=False)
+            with fonts_for([titles[i]]):
+                ax.set_title(titles[i], fontproperties=FontProperties(size="small"), parse_math=False)
 
 
 def plot_images(
@@ -53,10 +59,12 @@ def plot_images(
     figure = Figure(figsize=(num_cols * scale, sum(num_rows) * (scale + 0.5)), layout="constrained")
     parts = figure.subfigures(len(groups), 1, height_ratios=num_rows, squeeze=False).flatten()
     for part, rows, (name, group) in zip(parts, num_rows, groups.items()):
-        part.suptitle(name if group else f"{name}: none", fontsize="medium", fontweight="bold", parse_math=False)
+        with fonts_for([name]):
+            part.suptitle(name if group else f"{name}: none", fontsize="medium", fontweight="bold", parse_math=False)
         axes = part.subplots(rows, num_cols, squeeze=False).flatten()
         _draw_images(axes, [img for img, _ in group], [caption for _, caption in group])
-    figure.suptitle(title, fontsize="medium", parse_math=False)
+    with fonts_for([title]):
+        figure.suptitle(title, fontsize="medium", parse_math=False)
     return figure
 
 
@@ -166,15 +174,20 @@ def png(figure: Figure, dpi: int = 110) -> bytes:
     return buffer.getvalue()
 
 
-def plot_curves(histories: Mapping[str, Sequence[History]], title: str = "") -> Figure:
+def plot_curves(histories: Mapping[str, Sequence[History]], title: str = "", chance: float | None = None) -> Figure:
     """Return a figure of loss and accuracy by epoch: test curves are solid, training curves are dashed.
 
-    `histories` contains the runs of each strategy, one per seed. A bold line shows their mean, a thin line each run.
+    `histories` contains the runs of each strategy, one per seed. A bold line shows their mean, a thin line each run. A
+    grey line shows `chance`, the accuracy of always answering the most frequent class.
     """
     figure = Figure(figsize=(9.5, 3.4), layout="constrained")
-    _draw_curves(figure.subplots(1, 2), histories)
-    legend_beside(figure)
-    figure.suptitle(title, fontsize="medium", parse_math=False)
+    with fonts_for([title]):
+        axes = figure.subplots(1, 2)
+        _draw_curves(axes, histories)
+        if chance is not None:
+            axes[1].axhline(chance, color="grey", linewidth=1, label=CONSTANT)
+        legend_beside(figure)
+        figure.suptitle(title, fontsize="medium", parse_math=False)
     return figure
 
 
@@ -204,24 +217,42 @@ def _draw_curve(ax: Axes, runs: Sequence[Sequence[float]], style: str, color: st
 
 
 def plot_confusion(matrices: Mapping[str, np.ndarray], classes: Sequence[str], title: str = "") -> Figure:
-    """Return a figure of confusion matrices side by side. Colours show the counts divided by their row sums.
+    """Return a figure of confusion matrices, large ones below each other. Colours show the counts by their row sums.
 
-    A matrix has the shape (classes, classes). Its rows are true classes, its columns are predicted classes.
+    A matrix has the shape (classes, classes). Its rows are true classes, its columns are predicted classes. Of more
+    than 30 classes, only the 30 with the most mistakes in all matrices are shown, most mistakes first. A name that
+    Matplotlib cannot draw is replaced by the index of the class.
     """
-    side = 2.6 + 0.22 * len(classes)
-    figure = Figure(figsize=(side * len(matrices), side), layout="constrained")
-    for i, (ax, (name, matrix)) in enumerate(
-        zip(figure.subplots(1, len(matrices), squeeze=False).flatten(), matrices.items())
-    ):
-        shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-        ax.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-        ax.set(title=name, xlabel="predicted", ylabel="true" if i == 0 else "")
-        ax.set_xticks(range(len(classes)), classes, rotation=0 if len(classes) == 2 else 90, parse_math=False)
-        ax.set_yticks(range(len(classes)), classes if i == 0 else [""] * len(classes), parse_math=False)
-        if len(classes) <= MAX_CLASSES_WITH_COUNTS:
-            _write_counts(ax, matrix, shares)
-    figure.suptitle(title, fontsize="medium", parse_math=False)
+    total = np.sum([*matrices.values()], axis=0)
+    shown = _most_mistaken(total) if len(classes) > MAX_CLASSES else np.arange(len(classes))
+    upright = len(shown) == 2
+    names = drawn_names(classes, UPRIGHT_WIDTH if upright else LABEL_WIDTH)
+    labels = [names[i] for i in shown]
+    cell = 0.22 if upright else 0.05 + 0.17 * max(label.count("\n") + 1 for label in labels)
+    side = 2.6 + cell * len(shown)
+    columns = len(matrices) if len(shown) <= MAX_CLASSES_WITH_COUNTS else 1
+    rows = len(matrices) // columns
+    figure = Figure(figsize=(side * columns, side * rows), layout="constrained")
+    if len(shown) < len(classes):
+        title = f"{title}\nthe {len(shown)} of {len(classes)} classes with the most mistakes".lstrip()
+    with fonts_for([*labels, title]):
+        panels = figure.subplots(rows, columns, squeeze=False).flatten()
+        for i, (ax, (name, matrix)) in enumerate(zip(panels, matrices.items())):
+            shares = (matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1))[np.ix_(shown, shown)]
+            ax.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+            ax.set(title=name, xlabel="predicted", ylabel="true" if i % columns == 0 else "")
+            ax.set_xticks(range(len(shown)), labels, rotation=0 if upright else 90, parse_math=False)
+            ax.set_yticks(range(len(shown)), labels if i % columns == 0 else [""] * len(labels), parse_math=False)
+            if len(shown) <= MAX_CLASSES_WITH_COUNTS:
+                _write_counts(ax, matrix[np.ix_(shown, shown)], shares)
+        figure.suptitle(title, fontsize="medium", parse_math=False)
     return figure
+
+
+def _most_mistaken(matrix: np.ndarray) -> np.ndarray:
+    """Return the classes with the most mistakes, as the true or as the predicted class, most mistakes first."""
+    wrong = matrix - np.diag(np.diag(matrix))
+    return np.argsort(-(wrong.sum(axis=0) + wrong.sum(axis=1)), kind="stable")[:MAX_CLASSES]
 
 
 def _write_counts(ax: Axes, matrix: np.ndarray, shares: np.ndarray) -> None:

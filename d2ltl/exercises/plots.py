@@ -11,9 +11,11 @@ from matplotlib.figure import Figure
 from d2ltl.data.folders import ImageFolder
 from d2ltl.exercises.class_rows import ClassRow
 from d2ltl.exercises.trials import Trial
+from d2ltl.fonts import drawn_names
 from d2ltl.plot import legend_beside, plot_images
 
 DPI = 80
+CAPTION_WIDTH = 16  # characters in a line above an image
 
 
 def _new_figure(title: str, width: float) -> Figure:
@@ -112,10 +114,10 @@ def plot_modes(features: Mapping[str, tuple[np.ndarray, np.ndarray]], title: str
 
 def plot_rows(rows: Sequence[ClassRow], images: ImageFolder, title: str = "", number: int = 6) -> Figure:
     """Return a figure of the `number` images with the highest scores for each row, titled with true class and score."""
-    groups = {}
+    groups, names = {}, drawn_names(images.synsets, CAPTION_WIDTH)
     for row in rows:
         best = [(images[i], row.scores[i]) for i in row.highest(number)]
-        captions = [f"{images.synsets[label]}\n{score:.1%}" for (_, label), score in best]
+        captions = [f"{names[label]}\n{score:.1%}" for (_, label), score in best]
         name = f"row {row.index}, {row.name}: AUC {row.auc:.2f}"
         groups[name] = [(image.asnumpy(), caption) for ((image, _), _), caption in zip(best, captions)]
     figure = plot_images(groups, title, num_cols=number, scale=1.3)
