@@ -44,6 +44,7 @@ setup(
         "psutil>=5.9",
         "requests>=2.28",
         "scikit-learn>=1.3",
+        "scipy>=1.7",
         "setuptools; python_version >= '3.12'",  # MXNet imports distutils
         "tqdm>=4.64",
     ],

@@ -91,7 +91,7 @@ def _resume_hint(out: Path, arguments: list[str]) -> str:
 
 
 def _compare(args: argparse.Namespace) -> None:
-    from d2ltl.comparison import report  # imported here so that --help does not load MXNet
+    from d2ltl.comparison import report, sentences  # imported here so that --help does not load MXNet
     from d2ltl.comparison.running import run_comparison
     from d2ltl.models import packages
     from d2ltl.models.precision import use_bfloat16
@@ -106,8 +106,12 @@ def _compare(args: argparse.Namespace) -> None:
         hint = " Or give images of your own with --data." if options["data"] in DATA_HUB else ""
         raise DataHubError(f"{error}{hint}") from error
     print(f"\n{report.table(comparison)}\n")
-    for sentence in report.reading(comparison):
+    for sentence in sentences.reading(comparison):
         print(sentence)
+    for sentence in sentences.warnings(comparison):
+        print(f"\nNote: {sentence}")
+    if steps := sentences.next_steps(comparison):
+        print("\nWhat to do next:", *steps, sep="\n* ")
     print(f"\n{report.write_report(comparison, args.out)}")
     if comparison.settings["pretrained"] in SHIPPED and packages.find(STRONGER):
         print(f"\nA stronger source model is on this machine. Compare with it:\n{_with_stronger_source(args)}")

@@ -38,10 +38,12 @@ def test_it_prints_the_books_lines_a_table_and_its_reading(stripes, source_file,
     printed = capsys.readouterr().out
     assert printed.count("examples/sec on [cpu(0)]") == 2
     assert "finetune against scratch: starts" in printed
+    assert "always across" in printed
+    assert "What to do next:\n* --epochs 9" in printed
     assert str(tmp_path / "out/report.html") in printed
     pictures = {"curves.png", "confusion.png", "mistakes.png"}
     assert {file.name for file in (tmp_path / "out").iterdir()} == {
-        "runs", "settings.json", "report.json", "report.html", *pictures}  # fmt: skip
+        "runs", "settings.json", "report.json", "report.html", "predictions.csv", *pictures}  # fmt: skip
 
 
 def test_with_the_shipped_weights_it_ends_with_the_command_for_stronger_ones(

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import base64
+import csv
+import io
 import os
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -11,22 +14,34 @@ import numpy as np
 from jinja2 import Environment, PackageLoader
 from matplotlib.figure import Figure
 
-from d2ltl.comparison.gains import Gain
 from d2ltl.comparison.running import Comparison
-from d2ltl.comparison.runs import Run
-from d2ltl.comparison.strategies import BASELINE, find_strategy
+from d2ltl.comparison.runs import Prediction, Run
+from d2ltl.comparison.sentences import next_steps, reading, warnings
+from d2ltl.comparison.strategies import find_strategy
 from d2ltl.data.decoding import read_image
 from d2ltl.data.inventory import describe_inventory
 from d2ltl.datasets import title_of
 from d2ltl.files import write_bytes, write_json
+from d2ltl.fonts import drawn_names, is_drawable
 from d2ltl.plot import plot_confusion, plot_curves, plot_images, png
+from d2ltl.training.evaluation import class_scores, most_confused
 
-COLUMNS = ["strategy", "lr", "loss", "train acc", "test acc", "of each seed", "seconds", "examples/s"]
+COLUMNS = ["strategy", "lr", "loss", "train acc", "test acc", "of each seed", "seconds", "examples/s", "balanced"]
+CAPTION_WIDTH = 16  # characters in a line under an image
+PAIRS_LISTED = 10  # pairs of classes that a strategy confuses
+CLASSES_OPEN = 20  # longer tables of classes are folded
 
 
 def table_rows(comparison: Comparison) -> list[list[str]]:
-    """Return one table row per strategy with the columns `COLUMNS`; losses and accuracies are of the last epoch."""
-    return [[name, *_row(comparison.of(name))] for name in comparison.strategies]
+    """Return one table row per strategy with the columns `COLUMNS`; losses and accuracies are of the last epoch.
+
+    ``balanced`` is the balanced accuracy. The last row is the accuracy of always answering the most frequent class.
+    """
+    classes = np.count_nonzero(comparison.runs[0].confusion.sum(axis=1))
+    constant = dict.fromkeys(COLUMNS, "-")
+    constant.update({"strategy": f"always {textwrap.shorten(comparison.most_frequent, 20, placeholder='…')}",
+                     "test acc": f"{comparison.chance:.3f}", "balanced": f"{1 / classes:.3f}"})  # fmt: skip
+    return [*([name, *_row(comparison.of(name))] for name in comparison.strategies), [*constant.values()]]
 
 
 def _row(runs: list[Run]) -> list[str]:
@@ -41,6 +56,7 @@ def _row(runs: list[Run]) -> list[str]:
         " ".join(f"{accuracy:.3f}" for accuracy in last("test_acc")),
         f"{np.mean([run.history.seconds for run in runs]):.0f}",
         f"{np.mean([run.history.examples_per_s for run in runs]):.1f}",
+        _mean_sd([class_scores(run.confusion).balanced_accuracy for run in runs]),
     ]
 
 
@@ -57,41 +73,11 @@ def table(comparison: Comparison) -> str:
     return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:]])
 
 
-def reading(comparison: Comparison) -> list[str]:
-    """Return a text for each strategy that states its three gains over training from scratch."""
-    return [_sentence(name, gains) for name, gains in comparison.gains.items()]
-
-
-def _sentence(strategy: str, gains: dict[str, Gain]) -> str:
-    start, slope, asymptote = (gains[name] for name in ("start", "slope", "asymptote"))
-    seeds = len(start.by_seed)
-    return (
-        f"{strategy} against {BASELINE}: starts {_points(start)} {_more(start, 'higher', 'lower')}, "
-        f"climbs {_points(slope)} per epoch {_more(slope, 'faster', 'slower')}, "
-        f"ends {_points(asymptote)} {_more(asymptote, 'higher', 'lower')}. {_verdict(asymptote)} "
-        + (f"({seeds} seeds, ± one standard deviation.)" if seeds > 1 else "(One seed: its spread is not known.)")
-    )
-
-
-def _points(gain: Gain) -> str:
-    sd = f" ± {100 * gain.sd:.1f}" if gain.sd is not None else ""
-    return f"{100 * abs(gain.mean):.1f}{sd} points"
-
-
-def _more(gain: Gain, more: str, less: str) -> str:
-    return more if gain.mean >= 0 else less
-
-
-def _verdict(asymptote: Gain) -> str:
-    if asymptote.sd is not None and not asymptote.certain:
-        return "Whether transfer paid off is not certain: the seeds differ as much as the strategies."
-    return "Transfer paid off." if asymptote.mean > 0 else "Transfer did not pay off."
-
-
 def write_report(comparison: Comparison, out: str | os.PathLike[str]) -> Path:
     """Write the report of a comparison to a folder, which is created if needed, and return the path of ``report.html``.
 
-    ``report.json`` contains the numbers. The figures are ``curves.png``, ``confusion.png`` (sum over all seeds) and
+    ``report.json`` contains the numbers, ``predictions.csv`` the prediction of every network for every test image, if
+    they were recorded. The figures are ``curves.png``, ``confusion.png`` (sum over all seeds) and
     ``mistakes.png`` (the test images of the first seed that were misclassified with the highest probability). The HTML
     page contains the figures.
     """
@@ -101,27 +87,72 @@ def write_report(comparison: Comparison, out: str | os.PathLike[str]) -> Path:
     for name, content in pictures.items():
         write_bytes(out / name, content)
     write_json(out / "report.json", comparison.to_dict())
+    if any(run.predictions for run in comparison.runs):
+        write_bytes(out / "predictions.csv", _predictions(comparison))
     write_bytes(out / "report.html", _page(comparison, pictures).encode())
     return out / "report.html"
 
 
+def _predictions(comparison: Comparison) -> bytes:
+    """Return the predictions of all runs as CSV in UTF-8; a file name that is not Unicode has its bytes escaped."""
+    rows = io.StringIO(newline="")
+    writer = csv.writer(rows)
+    writer.writerow(["strategy", "seed", *Prediction._fields])
+    writer.writerows([run.strategy, run.seed, *p] for run in comparison.runs for p in run.predictions)
+    return rows.getvalue().encode(errors="backslashreplace")
+
+
 def _figures(comparison: Comparison) -> dict[str, Figure]:
     runs = {name: comparison.of(name) for name in comparison.strategies}
-    matrices = {name: np.sum([run.confusion for run in of], axis=0) for name, of in runs.items()}
     data = title_of(comparison.settings["data"], comparison.images["rendered"])
+    data = data if is_drawable(data) else "images of your own"
     title = f"{comparison.settings['net']} from {_weights(comparison)} weights, on {data}"
     return {
-        "curves.png": plot_curves({name: [run.history for run in of] for name, of in runs.items()}, title),
-        "confusion.png": plot_confusion(matrices, comparison.classes, title),
-        "mistakes.png": plot_images({name: _mistaken_images(of[0]) for name, of in runs.items()}, title),
+        "curves.png": plot_curves(
+            {name: [run.history for run in of] for name, of in runs.items()}, title, chance=comparison.chance
+        ),
+        "confusion.png": plot_confusion(_confusions(comparison), comparison.classes, title),
+        "mistakes.png": plot_images(
+            {name: _mistaken_images(of[0], comparison.classes) for name, of in runs.items()}, title
+        ),
     }
 
 
-def _mistaken_images(run: Run) -> list[tuple[np.ndarray, str]]:
+def _confusions(comparison: Comparison) -> dict[str, np.ndarray]:
+    """Return the confusion matrix of each strategy, the sum over all seeds."""
+    return {name: np.sum([run.confusion for run in comparison.of(name)], axis=0) for name in comparison.strategies}
+
+
+def _mistaken_images(run: Run, classes: list[str]) -> list[tuple[np.ndarray, str]]:
+    label = dict(zip(classes, drawn_names(classes, CAPTION_WIDTH)))
     return [
-        (read_image(m["file"]), f"{m['true']}\ntaken for {m['predicted']}\n{m['probability']:.0%}")
+        (read_image(m["file"]), f"{label[m['true']]}\ntaken for {label[m['predicted']]}\n{m['probability']:.0%}")
         for m in run.mistakes
     ]
+
+
+def _class_tables(comparison: Comparison) -> dict[str, list[list[str]]]:
+    """Return the rows of the table of classes for each strategy: number, name, images, precision, recall, F1."""
+
+    def rows(confusion: np.ndarray) -> list[list[str]]:
+        scores = class_scores(confusion)
+        shares = zip(scores.precision, scores.recall, scores.f1)
+        columns = zip(comparison.classes, scores.images, shares)
+        return [[str(i), name, str(n), *(f"{x:.3f}" for x in of)] for i, (name, n, of) in enumerate(columns)]
+
+    return {name: rows(confusion) for name, confusion in _confusions(comparison).items()}
+
+
+def _confused_pairs(comparison: Comparison) -> dict[str, list[str]]:
+    """Return a sentence about each of the most frequent mistakes of each strategy."""
+    names = comparison.classes
+    return {
+        strategy: [
+            f"{names[true]} taken for {names[predicted]}: {matrix[true, predicted]} of {matrix[true].sum()}"
+            for true, predicted in most_confused(matrix, PAIRS_LISTED)
+        ]
+        for strategy, matrix in _confusions(comparison).items()
+    }
 
 
 def _weights(comparison: Comparison) -> str:
@@ -139,6 +170,11 @@ def _page(comparison: Comparison, pictures: dict[str, bytes]) -> str:
         "columns": COLUMNS,
         "rows": table_rows(comparison),
         "reading": reading(comparison),
+        "warnings": warnings(comparison),
+        "next_steps": next_steps(comparison),
+        "class_tables": _class_tables(comparison),
+        "folded": len(comparison.classes) > CLASSES_OPEN,
+        "confused_pairs": _confused_pairs(comparison),
         "summaries": [(run.strategy, run.seed, str(run.history)) for run in comparison.runs],
         "pictures": {name: base64.b64encode(content).decode() for name, content in pictures.items()},
     }

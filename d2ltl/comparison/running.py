@@ -6,7 +6,7 @@ import logging
 import math
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from mxnet.gluon import HybridBlock
 
 from d2ltl import runtime
 from d2ltl.comparison.gains import Gain, measure_gains
-from d2ltl.comparison.runs import Run, RunFolder
+from d2ltl.comparison.runs import Prediction, Run, RunFolder
 from d2ltl.comparison.strategies import BASELINE, Rates, find_strategy, train_network
 from d2ltl.data.folders import ImageFolder
 from d2ltl.data.inventory import log_inventory
@@ -70,6 +70,11 @@ class Comparison:
         return list(dict.fromkeys(run.strategy for run in self.runs))
 
     @property
+    def most_frequent(self) -> str:
+        """Name of the most frequent class of the test images."""
+        return self.classes[int(self.runs[0].confusion.sum(axis=1).argmax())]
+
+    @property
     def chance(self) -> float:
         """Accuracy of a classifier that always predicts the most frequent class of the test images."""
         return float(self.runs[0].confusion.sum(axis=1).max() / self.runs[0].confusion.sum())
@@ -97,7 +102,7 @@ class Comparison:
             "devices": self.devices,
             "versions": self.versions,
             "gains": gains,
-            "runs": [run.to_dict() for run in self.runs],
+            "runs": [replace(run, predictions=[]).to_dict() for run in self.runs],  # these are in predictions.csv
         }
 
 
@@ -242,22 +247,21 @@ def _run(
         **shown,
     )
     probabilities, labels = predict(net, images[1], **shown)
+    predictions = _predictions(images[1], probabilities, labels)
     confusion = confusion_matrix(probabilities, labels)
-    run = Run(strategy, seed, learning_rate, history, confusion, _mistakes(images[1], probabilities, labels))
+    run = Run(strategy, seed, learning_rate, history, confusion, _mistakes(predictions), predictions)
     if folder:
         folder.save(run, net, images[0].synsets)
     return run
 
 
-def _mistakes(images: ImageFolder, probabilities: np.ndarray, labels: np.ndarray) -> list[dict[str, Any]]:
-    confidence = np.where(probabilities.argmax(axis=1) == labels, 0, probabilities.max(axis=1))
-    worst = [i for i in np.argsort(-confidence, kind="stable")[:MISTAKES_KEPT] if confidence[i] > 0]
+def _predictions(images: ImageFolder, probabilities: np.ndarray, labels: np.ndarray) -> list[Prediction]:
     return [
-        {
-            "file": images.items[i][0],
-            "true": images.synsets[labels[i]],
-            "predicted": images.synsets[probabilities[i].argmax()],
-            "probability": round(float(confidence[i]), 4),
-        }
-        for i in worst
+        Prediction(file, images.synsets[true], images.synsets[row.argmax()], round(float(row.max()), 4))
+        for (file, _), true, row in zip(images.items, labels, probabilities)
     ]
+
+
+def _mistakes(predictions: list[Prediction]) -> list[dict[str, Any]]:
+    wrong = [prediction for prediction in predictions if prediction.predicted != prediction.true]
+    return [mistake._asdict() for mistake in sorted(wrong, key=lambda wrong: -wrong.probability)[:MISTAKES_KEPT]]

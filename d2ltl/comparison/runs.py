@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from mxnet.gluon import HybridBlock
@@ -20,13 +20,23 @@ from d2ltl.models.parameters import write_parameters
 UNRECORDED = {"lr_lp_ft": BOOK.lr_lp_ft}  # settings that version 0.1.0 did not have, and their value
 
 
+class Prediction(NamedTuple):
+    """The prediction of a network for one test image: its file, names of two classes, and the predicted probability."""
+
+    file: str
+    true: str
+    predicted: str
+    probability: float
+
+
 @dataclass
 class Run:
     """The training run of one strategy with one seed. `learning_rate` is None for strategies without gradient descent.
 
     `confusion` is the confusion matrix of the test images after the last epoch: int64, rows are true classes, columns
     are predicted classes. `mistakes` are the test images that were misclassified with the highest probability, as dicts
-    of ``file``, ``true``, ``predicted`` and ``probability``.
+    of ``file``, ``true``, ``predicted`` and ``probability``. `predictions` are those of all test images after the last
+    epoch; none in a record of version 0.1.
     """
 
     strategy: str
@@ -35,6 +45,7 @@ class Run:
     history: History
     confusion: np.ndarray
     mistakes: list[dict[str, Any]]
+    predictions: list[Prediction] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the run as a dict of JSON values, which `from_dict` reads."""
@@ -47,6 +58,7 @@ class Run:
             "history": history["epochs"],
             "confusion": self.confusion.tolist(),
             "mistakes": self.mistakes,
+            **({"predictions": [list(prediction) for prediction in self.predictions]} if self.predictions else {}),
         }
 
     @classmethod
@@ -54,7 +66,8 @@ class Run:
         """Return the run that `to_dict` converted to a dict."""
         history = History.from_dict({"devices": values["devices"], "epochs": values["history"]})
         kept = {name: values[name] for name in ("strategy", "seed", "learning_rate", "mistakes")}
-        return cls(history=history, confusion=np.array(values["confusion"]), **kept)
+        predictions = [Prediction(*prediction) for prediction in values.get("predictions", ())]
+        return cls(history=history, confusion=np.array(values["confusion"]), predictions=predictions, **kept)
 
 
 class RunFolder:

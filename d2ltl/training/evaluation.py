@@ -198,8 +198,9 @@ class ClassScores(NamedTuple):
 def class_scores(confusion: np.ndarray) -> ClassScores:
     """Return the scores of each class. A precision, recall or F1 of a class without predictions or images is 0."""
     true, predicted = (index.ravel() for index in np.indices(confusion.shape))
-    scores = precision_recall_fscore_support(true, predicted, sample_weight=confusion.ravel(), zero_division=0)
-    return ClassScores(*scores[:3], confusion.sum(axis=1))
+    weights = confusion.ravel()
+    precision, recall, f1, _ = precision_recall_fscore_support(true, predicted, sample_weight=weights, zero_division=0)
+    return ClassScores(precision, recall, f1, confusion.sum(axis=1))
 
 
 def most_confused(confusion: np.ndarray, number: int) -> list[tuple[int, int]]:

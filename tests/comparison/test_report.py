@@ -1,3 +1,4 @@
+import csv
 import html
 import json
 import re
@@ -8,21 +9,41 @@ from PIL import Image
 
 from d2ltl.comparison.report import reading, table, write_report
 from d2ltl.comparison.running import Comparison
-from d2ltl.comparison.runs import Run
+from d2ltl.comparison.runs import Prediction, Run
+from d2ltl.comparison.sentences import next_steps, warnings
 from d2ltl.history import Epoch, History
 
 SETTINGS = {"data": "<my> hot dogs", "net": "resnet18_v2", "pretrained": "source.params", "size": 64, "epochs": 3,
             "batch_size": 8}  # fmt: skip
+CLASSES = ["hot dog", "other & more"]
 
 
-def run(strategy, seed, accuracies, mistakes=()):
+def run(strategy, seed, accuracies, mistakes=(), tested=200):
+    """Return a run that is right about the same images as every other run of its accuracy; two classes by turns."""
     epochs = [Epoch(i, 1 / i, a, a, seconds=10.0, examples_per_s=4.0) for i, a in enumerate(accuracies, 1)]
-    return Run(strategy, seed, 0.01, History(["cpu(0)"], epochs), np.array([[9, 1], [2, 8]]), list(mistakes))
+    right = [i < accuracies[-1] * tested for i in range(tested)]
+    predictions = [
+        Prediction(f"{i:03}.jpg", CLASSES[i % 2], CLASSES[(i + wrong) % 2], 0.9)
+        for i, wrong in enumerate(not answer for answer in right)
+    ]
+    history, confusion = History(["cpu(0)"], epochs), np.array([[9, 1], [2, 8]])
+    return Run(strategy, seed, 0.01, history, confusion, list(mistakes), predictions)
+
+
+def answering(strategy, answers, labels):
+    """Return a run with one epoch that gives these answers, numbers of classes."""
+    predictions = [
+        Prediction(f"{i:03}.jpg", CLASSES[t], CLASSES[a], 0.6) for i, (t, a) in enumerate(zip(labels, answers))
+    ]
+    confusion = np.bincount(2 * np.array(labels) + answers, minlength=4).reshape(2, 2)
+    accuracy = confusion.trace() / len(labels)
+    history = History(["cpu(0)"], [Epoch(i, 1 / i, accuracy, accuracy, 10.0, 4.0) for i in (1, 2)])
+    return Run(strategy, 0, 0.01, history, confusion, [], predictions)
 
 
 def comparison(*runs, rendered=False):
     images = {"train": 40, "test": 20, "skipped": 1, "split": "its own", "rendered": rendered}
-    return Comparison(SETTINGS, ["hot dog", "other & more"], images, ["cpu(0)"], {"mxnet": "1.9.1"}, list(runs))
+    return Comparison(SETTINGS, CLASSES, images, ["cpu(0)"], {"mxnet": "1.9.1"}, list(runs))
 
 
 def better():
@@ -59,8 +80,97 @@ def test_the_reading_admits_what_is_not_certain():
     assert "not certain" in reading(comparison(*runs))[0]
 
 
-def test_without_a_baseline_there_is_nothing_to_read():
-    assert reading(comparison(run("finetune", 0, [0.9]))) == []
+@pytest.mark.parametrize("tested", [10, 20])
+def test_one_seed_of_few_images_is_not_certain(tested):
+    few = [run("finetune", 0, [0.9], tested=tested), run("scratch", 0, [0.7], tested=tested)]
+    (sentence,) = reading(comparison(*few))
+    assert "not certain" in sentence
+    assert f"on {tested} test images" in sentence
+    assert "paid off." not in sentence
+
+
+@pytest.mark.parametrize("frequent", [0.9, 0.7])
+def test_answering_the_frequent_class_does_not_pay_off(frequent):
+    labels = [int(i >= frequent * 200) for i in range(200)]
+    runs = [answering("finetune", [0] * 200, labels), answering("scratch", [1] * 200, labels)]
+    text = table(comparison(*runs))
+    assert re.search(rf"finetune .* {frequent:.3f} .* 0\.500\n", text)
+    assert re.search(rf"always hot dog .* {frequent:.3f} .* 0\.500$", text)
+    (sentence,) = reading(comparison(*runs))
+    assert "not certain" in sentence
+    first, second = (text for text in warnings(comparison(*runs)) if "every test image" in text)
+    assert first.startswith(f"finetune, seed 0, answers hot dog for every test image. Its accuracy of {frequent:.3f}")
+    assert "scratch, seed 0, answers other & more" in second
+
+
+def test_better_than_a_bad_network_is_not_enough():
+    """Both are worse than always giving the same answer, or about as good."""
+    labels = [i % 2 for i in range(200)]
+    guess = [(i // 2) % 2 for i in range(200)]
+    wrong = [1 - label for label in labels]
+    (sentence,) = reading(comparison(answering("finetune", guess, labels), answering("scratch", wrong, labels)))
+    assert "not certain: finetune is not certainly better than always answering hot dog" in sentence
+
+
+def test_a_record_without_predictions_settles_nothing():
+    runs = better()
+    runs[1].predictions = []  # of a comparison that version 0.1 began
+    assert "no predictions of the same test images" in reading(comparison(*runs))[0]
+    assert next_steps(comparison(*runs))
+
+
+def test_without_a_baseline_it_is_compared_with_the_most_frequent_class_and_the_best():
+    texts = reading(comparison(run("finetune", 0, [0.9]), run("frozen", 0, [0.7]), run("fixed", 0, [0.89])))
+    assert len(texts) == 6
+    assert re.search(
+        r"frozen: test accuracy 0\.700; always answering hot dog: 0\.500\. It is certainly better", texts[1]
+    )
+    assert "finetune against frozen: accuracy 20.0 points higher" in texts[3]
+    assert texts[3].endswith("which is certain.")
+    assert texts[4].endswith("which is not certain.")
+    assert "only beside scratch" in texts[5]
+    assert "only beside finetune" in reading(comparison(run("scratch", 0, [0.5])))[-1]
+
+
+def test_it_says_what_to_do_next():
+    still = next_steps(comparison(*better()))
+    assert any(step.startswith("--epochs 9") for step in still)
+    assert any(step.startswith("--seeds 0 1 2") for step in still)
+    assert not any("advice" in step for step in still)
+    assert any("scratch: still learning after 3 epochs" in text for text in warnings(comparison(*better())))
+    lost = next_steps(comparison(run("finetune", 0, [0.5]), run("scratch", 0, [0.5])))
+    for option in ("--size 128", "--cross-validate", "lp-ft codes-softmax", "d2ltl.advice"):
+        assert any(option in step for step in lost)
+
+
+def test_a_complete_and_certain_comparison_needs_nothing_more():
+    runs = [
+        run(name, seed, [0.6, 0.8, last]) for name, last in (("finetune", 0.9), ("scratch", 0.8)) for seed in range(3)
+    ]
+    for one in runs:
+        one.learning_rate = None  # a complete fit
+    assert next_steps(comparison(*runs)) == warnings(comparison(*runs)) == []
+
+
+def test_every_prediction_is_in_a_table(tmp_path):
+    runs = [run("finetune", 0, [0.9], tested=10), run("scratch", 0, [0.5], tested=10)]
+    runs[0].predictions[0] = Prediction('a,"\udcff".jpg', "\u70ed\u72d7", "<b>", 0.25)
+    write_report(comparison(*runs), tmp_path)
+    with (tmp_path / "predictions.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 20
+    assert rows[0] == {"strategy": "finetune", "seed": "0", "file": 'a,"\\udcff".jpg', "true": "\u70ed\u72d7",
+                       "predicted": "<b>", "probability": "0.25"}  # fmt: skip
+    assert "predictions" not in json.loads((tmp_path / "report.json").read_text())["runs"][0]
+
+
+def test_the_page_has_the_scores_of_every_class(tmp_path):
+    page = write_report(comparison(*better()), tmp_path).read_text()
+    assert re.search(
+        r"<td>1</td><td>other &amp; more</td><td>10</td><td>0\.889</td><td>0\.800</td><td>0\.842</td>", page
+    )
+    assert "other &amp; more taken for hot dog: 2 of 10" in page
+    assert "What to do next" in page
 
 
 def test_the_page_holds_everything_in_one_file(tmp_path):
@@ -69,7 +179,7 @@ def test_the_page_holds_everything_in_one_file(tmp_path):
     runs = [run("finetune", 0, [0.8, 0.9, 0.9], [mistake]), run("scratch", 0, [0.6, 0.65, 0.7])]
     page = write_report(comparison(*runs), tmp_path / "out").read_text()
     assert sorted(file.name for file in (tmp_path / "out").iterdir()) == [
-        "confusion.png", "curves.png", "mistakes.png", "report.html", "report.json"]  # fmt: skip
+        "confusion.png", "curves.png", "mistakes.png", "predictions.csv", "report.html", "report.json"]  # fmt: skip
     assert page.count('src="data:image/png;base64,') == 3
     assert not re.search(r"""(src|href)=["']?(?!["']?data:)""", page)
     assert "&lt;my&gt; hot dogs" in page
@@ -110,4 +220,4 @@ def test_a_report_replaces_the_one_before(tmp_path):
     write_report(comparison(*better()), tmp_path)
     write_report(comparison(run("finetune", 0, [0.9])), tmp_path)
     assert len(json.loads((tmp_path / "report.json").read_text())["runs"]) == 1
-    assert len(list(tmp_path.iterdir())) == 5
+    assert len(list(tmp_path.iterdir())) == 6

@@ -47,7 +47,8 @@ def test_every_strategy_gets_every_seed(stripes, source_file):
     assert comparison.chance == 0.5
     assert set(comparison.gains) == set(STRATEGIES) - {"scratch"}
     for run in comparison.runs:
-        assert run.confusion.sum() == 20
+        assert run.confusion.sum() == len(run.predictions) == 20
+        assert sum(prediction.true == prediction.predicted for prediction in run.predictions) == run.confusion.trace()
         wrong = 20 - run.confusion.trace()
         assert len(run.mistakes) == min(wrong, 8)
         assert run.history.epochs[-1].test_acc == pytest.approx(1 - wrong / 20)
