@@ -6,7 +6,6 @@ import base64
 import csv
 import io
 import os
-import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ from d2ltl.plot import plot_confusion, plot_curves, plot_images, png
 from d2ltl.training.evaluation import class_scores, most_confused
 
 COLUMNS = ["strategy", "lr", "loss", "train acc", "test acc", "of each seed", "seconds", "examples/s", "balanced"]
+NAME_WIDTH = 20  # characters of a class name in the table
 CAPTION_WIDTH = 16  # characters in a line under an image
 PAIRS_LISTED = 10  # pairs of classes that a strategy confuses
 CLASSES_OPEN = 20  # longer tables of classes are folded
@@ -39,9 +39,13 @@ def table_rows(comparison: Comparison) -> list[list[str]]:
     """
     classes = np.count_nonzero(comparison.runs[0].confusion.sum(axis=1))
     constant = dict.fromkeys(COLUMNS, "-")
-    constant.update({"strategy": f"always {textwrap.shorten(comparison.most_frequent, 20, placeholder='…')}",
+    constant.update({"strategy": f"always {_cut(comparison.most_frequent)}",
                      "test acc": f"{comparison.chance:.3f}", "balanced": f"{1 / classes:.3f}"})  # fmt: skip
     return [*([name, *_row(comparison.of(name))] for name in comparison.strategies), [*constant.values()]]
+
+
+def _cut(name: str) -> str:
+    return name if len(name) <= NAME_WIDTH else f"{name[: NAME_WIDTH - 1]}…"
 
 
 def _row(runs: list[Run]) -> list[str]:

@@ -117,7 +117,7 @@ def _verdict(comparison: Comparison, strategy: str, answers: Answers | None) -> 
 
 
 def _no_better(comparison: Comparison, strategy: str) -> str:
-    return f"{strategy} is not certainly better than always answering {comparison.most_frequent}"
+    return f'{strategy} is not certainly better than always answering "{comparison.most_frequent}"'
 
 
 def _above_constant(comparison: Comparison, answers: Answers | None) -> list[str]:
@@ -125,7 +125,7 @@ def _above_constant(comparison: Comparison, answers: Answers | None) -> list[str
 
     def sentence(name: str) -> str:
         accuracy = np.mean([run.history.curve("test_acc")[-1] for run in comparison.of(name)])
-        beside = f"{name}: test accuracy {accuracy:.3f}; always answering {comparison.most_frequent}: "
+        beside = f'{name}: test accuracy {accuracy:.3f}; always answering "{comparison.most_frequent}": '
         beside += f"{comparison.chance:.3f}."
         if answers is None:
             return beside

@@ -109,7 +109,7 @@ def test_better_than_a_bad_network_is_not_enough():
     guess = [(i // 2) % 2 for i in range(200)]
     wrong = [1 - label for label in labels]
     (sentence,) = reading(comparison(answering("finetune", guess, labels), answering("scratch", wrong, labels)))
-    assert "not certain: finetune is not certainly better than always answering hot dog" in sentence
+    assert 'not certain: finetune is not certainly better than always answering "hot dog"' in sentence
 
 
 def test_a_record_without_predictions_settles_nothing():
@@ -123,7 +123,7 @@ def test_without_a_baseline_it_is_compared_with_the_most_frequent_class_and_the_
     texts = reading(comparison(run("finetune", 0, [0.9]), run("frozen", 0, [0.7]), run("fixed", 0, [0.89])))
     assert len(texts) == 6
     assert re.search(
-        r"frozen: test accuracy 0\.700; always answering hot dog: 0\.500\. It is certainly better", texts[1]
+        r'frozen: test accuracy 0\.700; always answering "hot dog": 0\.500\. It is certainly better', texts[1]
     )
     assert "finetune against frozen: accuracy 20.0 points higher" in texts[3]
     assert texts[3].endswith("which is certain.")

@@ -10,6 +10,7 @@ import d2ltl
 import data_hub
 from d2ltl import datasets
 from d2ltl.comparison.runs import Run
+from d2ltl.comparison.sentences import reading
 from d2ltl.comparison.strategies import STRATEGIES
 from d2ltl.models.freezing import stages
 
@@ -254,3 +255,19 @@ def test_data_may_be_a_pair(stripes, source_file, tmp_path):
     assert outcome(compare(few, source_file, resume=True, **options)) == outcome(comparison)
     with pytest.raises(d2ltl.CheckpointError, match=r"40 \+ 20 images"):
         compare((train, test), source_file, resume=True, **options)
+
+
+def test_a_comparison_that_an_earlier_version_began_is_resumed(stripes, source_file, tmp_path):
+    """Its records have no predictions, so its verdict is not certain; new runs have them."""
+    options = {"out": tmp_path / "out", "epochs": 1}
+    compare(stripes, source_file, **options)
+    record = tmp_path / "out/runs/finetune-seed0.run.json"
+    written = json.loads(record.read_text())
+    assert len(written.pop("predictions")) == 20
+    record.write_text(json.dumps(written))
+    (tmp_path / "out/runs/scratch-seed0.run.json").unlink()
+    again = compare(stripes, source_file, resume=True, **options)
+    assert [len(run.predictions) for run in again.runs] == [0, 20]
+    assert "not certain" in reading(again)[0]
+    page = d2ltl.write_report(again, tmp_path / "out")
+    assert len((page.parent / "predictions.csv").read_text().splitlines()) == 21
