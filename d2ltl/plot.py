@@ -22,7 +22,7 @@ CONSTANT = "most frequent class"  # label of the accuracy of always answering it
 MAX_CLASSES_WITH_COUNTS = 20  # in larger confusion matrices the cells are too small for numbers
 MAX_CLASSES_WITH_ZEROS = 12  # larger confusion matrices are mostly zeros, which distract
 MAX_CLASSES = 30  # a larger confusion matrix shows only so many classes, those with the most mistakes
-LABEL_WIDTH, UPRIGHT_WIDTH = 24, 10  # characters in a line of a class name
+LABEL_WIDTH, UPRIGHT_WIDTH = 28, 10  # characters in a line of a class name
 
 
 def show_images(
@@ -120,8 +120,7 @@ def plot_lines(
         ax.errorbar(
             [*curve], [value.mean() for value in values], spread, fmt=style, capsize=3 * any(spread), label=name
         )
-    if chance is not None:
-        ax.axhline(chance, color="grey", linewidth=1, label="chance")
+    draw_chance(ax, chance)
     ax.set(xscale="log" if log else "linear", xlabel=xlabel, ylabel=ylabel, title=title)
     places = [*next(iter(curves.values()))]
     ax.set_xticks(places, [f"{place:g}" for place in places])
@@ -151,11 +150,17 @@ def plot_bars(series: Mapping[str, Mapping[str, Any]], ylabel: str = "test accur
                 ax.plot([place] * len(value), value, "k.", markersize=4)
     if chance:
         heights = [chance[group] for group in groups]
-        ax.hlines(heights, places - 0.4, places + 0.4, "black", "--", linewidth=1, label="chance")
+        ax.hlines(heights, places - 0.4, places + 0.4, "black", "--", linewidth=1, label=CONSTANT)
     ax.set_xticks(places, groups, fontsize="small")
     ax.set(ylabel=ylabel, ylim=(0, 1), title=title)
     legend_beside(figure)
     return figure
+
+
+def draw_chance(ax: Axes, chance: float | None) -> None:
+    """Add a grey line at `chance`, the accuracy of always answering the most frequent class; none if it is None."""
+    if chance is not None:
+        ax.axhline(chance, color="grey", linewidth=1, label=CONSTANT)
 
 
 def legend_beside(figure: Figure, **options: Any) -> None:
@@ -184,8 +189,7 @@ def plot_curves(histories: Mapping[str, Sequence[History]], title: str = "", cha
     with fonts_for([title]):
         axes = figure.subplots(1, 2)
         _draw_curves(axes, histories)
-        if chance is not None:
-            axes[1].axhline(chance, color="grey", linewidth=1, label=CONSTANT)
+        draw_chance(axes[1], chance)
         legend_beside(figure)
         figure.suptitle(title, fontsize="medium", parse_math=False)
     return figure
@@ -203,7 +207,7 @@ def _draw_curves(axes: Sequence[Axes], histories: Mapping[str, Sequence[History]
                 if not np.isnan(np.concatenate(curves)).all():
                     _draw_curve(ax, curves, "-" if images == "test" else "--", f"C{i}", f"{name}, {images}")
         ax.set(xlabel="epoch", ylabel=label)
-        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         ax.grid(alpha=0.3)
 
 

@@ -106,3 +106,14 @@ def test_curves_are_live_in_a_notebook_only(monkeypatch):
     draw(history([0.5, 0.6]))
     assert len(updates) == 2
     assert [len(line.get_ydata()) for line in updates[-1].axes[0].lines] == [2]
+
+
+def test_the_accuracy_of_one_answer_is_a_line_among_the_accuracies():
+    loss, accuracy = d2ltl.plot_curves({"net": [history([0.5, 0.9])]}, chance=0.6).axes
+    lines = {line.get_label(): line for line in accuracy.lines}
+    assert set(lines["most frequent class"].get_ydata()) == {0.6}
+    assert "most frequent class" not in [line.get_label() for line in loss.lines]
+    (ax,) = d2ltl.plot_lines({"net": {1: 0.5, 2: 0.9}}, "images", chance=0.6).axes
+    assert "most frequent class" in [line.get_label() for line in ax.lines]
+    (ax,) = d2ltl.plot_bars({"net": {"a": 0.5, "b": 0.9}}, chance={"a": 0.5, "b": 0.6}).axes
+    assert "most frequent class" in ax.get_legend_handles_labels()[1]

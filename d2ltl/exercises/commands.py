@@ -34,6 +34,7 @@ from d2ltl.exercises.trials import Trial
 from d2ltl.files import write_bytes, write_json
 from d2ltl.models.sources import source_net
 from d2ltl.plot import png
+from d2ltl.training.evaluation import chance_of
 
 
 def run_exercise(args: argparse.Namespace, out: Path) -> None:
@@ -81,7 +82,8 @@ def _sweep(args: argparse.Namespace, options: dict[str, Any], title: str) -> Mea
     trials = lr_sweep(args.rates or RATES, source=_source(args), **options)
     means = mean_accuracy(trials).items()
     lines = [f"learning rate {rate:g}: {'diverged' if mean != mean else f'{mean:.3f}'}" for rate, mean in means]
-    return _numbers(trials), {"exercise-1.png": plot_rates(trials, title=f"{args.net}, on {title}")}, lines
+    figure = plot_rates(trials, title=f"{args.net}, on {title}", chance=chance_of(options["data"][1]))
+    return _numbers(trials), {"exercise-1.png": figure}, lines
 
 
 def _tune(args: argparse.Namespace, options: dict[str, Any], title: str) -> Measured:
@@ -93,7 +95,7 @@ def _tune(args: argparse.Namespace, options: dict[str, Any], title: str) -> Meas
         for way, of in tuned.items()
     ]
     lines.append(f"difference: {_mean(tuned['finetune'].trials) - _mean(tuned['scratch'].trials):.3f}")
-    figure = plot_tuning(grid, trials, f"{args.net}, on {title}")
+    figure = plot_tuning(grid, trials, f"{args.net}, on {title}", chance_of(options["data"][1]))
     return _numbers(trials, grid=grid), {"exercise-2.png": figure}, lines
 
 
@@ -104,7 +106,8 @@ def _freeze(args: argparse.Namespace, options: dict[str, Any], title: str) -> Me
     lines = [
         f"{way}: test acc {_mean(of):.3f}, {sum(t.seconds for t in of) / len(of):.1f} s" for way, of in ways.items()
     ]
-    return _numbers(trials), {"exercise-3.png": plot_time(trials, f"{args.net}, on {title}")}, lines
+    figure = plot_time(trials, f"{args.net}, on {title}", chance_of(options["data"][1]))
+    return _numbers(trials), {"exercise-3.png": figure}, lines
 
 
 def _rows(args: argparse.Namespace, options: dict[str, Any], title: str) -> Measured:
@@ -122,7 +125,8 @@ def _rows(args: argparse.Namespace, options: dict[str, Any], title: str) -> Meas
         for t in trials
     ]
     numbers = {"rows": [row.to_dict() for row in rows], **_numbers(trials)}
-    figures = {"exercise-4.png": plot_first_epoch(trials, title), "exercise-4-rows.png": plot_rows(rows, part, title)}
+    first = plot_first_epoch(trials, title, chance_of(part))
+    figures = {"exercise-4.png": first, "exercise-4-rows.png": plot_rows(rows, part, title)}
     return numbers, figures, lines
 
 

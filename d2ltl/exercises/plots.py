@@ -12,7 +12,7 @@ from d2ltl.data.folders import ImageFolder
 from d2ltl.exercises.class_rows import ClassRow
 from d2ltl.exercises.trials import Trial
 from d2ltl.fonts import drawn_names
-from d2ltl.plot import legend_beside, plot_images
+from d2ltl.plot import draw_chance, legend_beside, plot_images
 
 DPI = 80
 CAPTION_WIDTH = 16  # characters in a line above an image
@@ -24,14 +24,17 @@ def _new_figure(title: str, width: float) -> Figure:
     return figure
 
 
-def plot_rates(trials: Sequence[Trial], label: str = "test accuracy", title: str = "") -> Figure:
+def plot_rates(trials: Sequence[Trial], label: str = "test accuracy", title: str = "",
+               chance: float | None = None) -> Figure:  # fmt: skip
     """Return a figure of accuracy by learning rate, with a logarithmic axis and one colour for each `way`.
 
     A dot shows each run, a line the mean over the seeds. A cross at the bottom shows a run that diverged; its learning
-    rate has no mean. `label` is the label of the y axis.
+    rate has no mean. `label` is the label of the y axis. `chance` is that of `plot_curves`, here and below.
     """
     figure = _new_figure(title, 7)
-    _draw_rates(figure.subplots(), trials, lambda trial: trial.accuracy, label)
+    ax = figure.subplots()
+    _draw_rates(ax, trials, lambda trial: trial.accuracy, label)
+    draw_chance(ax, chance)
     legend_beside(figure)
     return figure
 
@@ -58,7 +61,7 @@ def _by_way(trials: Sequence[Trial]) -> dict[str, list[Trial]]:
     return {way: [t for t in trials if t.way == way] for way in dict.fromkeys(trial.way for trial in trials)}
 
 
-def plot_tuning(grid: Sequence[Trial], trials: Sequence[Trial], title: str = "") -> Figure:
+def plot_tuning(grid: Sequence[Trial], trials: Sequence[Trial], title: str = "", chance: float | None = None) -> Figure:
     """Return a figure of `tune`: validation accuracy by learning rate, and test accuracy with the best settings.
 
     `grid` and `trials` are those of the `Tuning` objects of all strategies, concatenated.
@@ -73,6 +76,7 @@ def plot_tuning(grid: Sequence[Trial], trials: Sequence[Trial], title: str = "")
         right.plot(i, np.mean(accuracies), "o", color=f"C{i}", markersize=9)
     right.set_xticks(range(len(ways)), [f"{way}\nrate {of[0].learning_rate:g}" for way, of in ways.items()])
     right.set(xlim=(-0.5, len(ways) - 0.5), ylabel="test accuracy, tuned")
+    draw_chance(right, chance)
     right.grid(alpha=0.3)
     legend_beside(figure)
     return figure
@@ -82,7 +86,7 @@ def _best_epoch(trial: Trial) -> float:
     return np.nan if trial.history is None else max(trial.history.curve("test_acc"))
 
 
-def plot_time(trials: Sequence[Trial], title: str = "") -> Figure:
+def plot_time(trials: Sequence[Trial], title: str = "", chance: float | None = None) -> Figure:
     """Return a figure of test accuracy by training time (logarithmic). Small dots are runs, large dots are means."""
     figure = _new_figure(title, 7)
     ax = figure.subplots()
@@ -91,6 +95,7 @@ def plot_time(trials: Sequence[Trial], title: str = "") -> Figure:
         ax.plot(seconds, accuracies, ".", color=f"C{i}", alpha=0.5)
         ax.plot(np.mean(seconds), np.mean(accuracies), "o", color=f"C{i}", markersize=9, label=way)
     ax.set(xscale="log", xlabel="seconds of training", ylabel="test accuracy")
+    draw_chance(ax, chance)
     ax.grid(alpha=0.3, which="both")
     legend_beside(figure)
     return figure
@@ -125,7 +130,7 @@ def plot_rows(rows: Sequence[ClassRow], images: ImageFolder, title: str = "", nu
     return figure
 
 
-def plot_first_epoch(trials: Sequence[Trial], title: str = "") -> Figure:
+def plot_first_epoch(trials: Sequence[Trial], title: str = "", chance: float | None = None) -> Figure:
     """Return a figure of test accuracy before and after one epoch; thin lines show the seeds, bold lines the means."""
     figure = _new_figure(title, 7)
     ax = figure.subplots()
@@ -135,6 +140,7 @@ def plot_first_epoch(trials: Sequence[Trial], title: str = "") -> Figure:
         ax.plot([0, 1], curves.mean(axis=0), "o-", color=f"C{i}", linewidth=2, label=way)
     ax.set_xticks([0, 1], ["before training", "after one epoch"])
     ax.set(ylabel="test accuracy", xlim=(-0.2, 1.2))
+    draw_chance(ax, chance)
     ax.grid(alpha=0.3)
     legend_beside(figure, title="output layer starts from")
     return figure

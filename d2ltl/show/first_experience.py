@@ -20,7 +20,7 @@ from d2ltl.models.freezing import freeze_layers
 from d2ltl.plot import plot_confusion, plot_curves, plot_images, plot_lines
 from d2ltl.show.catalogue import Shown
 from d2ltl.show.material import DATA, IMAGENET_SIZE, imagenet_model, train
-from d2ltl.training.evaluation import evaluate, predict
+from d2ltl.training.evaluation import chance_of, evaluate, predict
 from d2ltl.training.features import extract_codes
 from d2ltl.training.linear_probe import linear_head
 
@@ -57,14 +57,14 @@ def few_foods(seed: int) -> Shown:
     best = max(accuracies, key=accuracies.__getitem__)
     numbers = ", ".join(f"{way} {accuracy:.3f}" for way, accuracy in accuracies.items())
     seconds = ", ".join(f"{history.seconds:.0f}" for history in histories.values())
-    figure = plot_curves({way: [history] for way, history in histories.items()})
+    figure = plot_curves({way: [history] for way, history in histories.items()}, chance=chance_of(data[1]))
     return Shown(f"Test accuracy on 10 foods (chance 0.1): {numbers}; {seconds} s of training. Best: {best}.", figure)
 
 
 def curves(seed: int) -> Shown:
     """Train the last 3 layers without augmentation, and plot the training and the test loss."""
-    options = {"change": _last_layers, "train_augs": test_augs(IMAGENET_SIZE)}
-    _, history = _train("finetune", foods(seed), seed, 10, imagenet_model(), **options)
+    options, data = {"change": _last_layers, "train_augs": test_augs(IMAGENET_SIZE)}, foods(seed)
+    _, history = _train("finetune", data, seed, 10, imagenet_model(), **options)
     loss, test_loss = history.curve("loss"), history.curve("test_loss")
     lowest = int(np.argmin(test_loss))
     rises = test_loss[-1] > 1.02 * test_loss[lowest]
@@ -73,7 +73,7 @@ def curves(seed: int) -> Shown:
         f"({test_loss[lowest]:.2f}) after epoch {lowest + 1}: "
         + ("from there on the network learns its training images by heart." if rises else "more epochs do no harm yet.")
     )
-    return Shown(verdict, plot_curves({"finetune, last 3 layers": [history]}))
+    return Shown(verdict, plot_curves({"finetune, last 3 layers": [history]}, chance=chance_of(data[1])))
 
 
 def confusion(seed: int) -> Shown:

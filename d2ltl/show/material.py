@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from mxnet.gluon import HybridBlock
 
 from d2ltl import runtime
 from d2ltl.comparison.strategies import BASELINE, create_and_train
-from d2ltl.data.folders import ImageFolder
 from d2ltl.data.pairs import Pair, load_images
 from d2ltl.data.subsets import sample
 from d2ltl.history import History
@@ -34,11 +32,6 @@ def half() -> Pair:
     """Return half of the training images and half of the test images of `DATA`."""
     train, test = (sample(part, len(part) // 2) for part in load_images(DATA))
     return train, test
-
-
-def chance(images: ImageFolder) -> float:
-    """Return the accuracy of always predicting the most frequent class."""
-    return float(np.bincount(images.labels).max() / len(images))
 
 
 def train(

@@ -21,6 +21,7 @@ from d2ltl.models.networks import finetune_net
 from d2ltl.plot import legend_beside, plot_bars
 from d2ltl.show.catalogue import Shown
 from d2ltl.show.material import BATCH_SIZE, DATA, IMAGENET_SIZE, SIZE, imagenet_model, source_model
+from d2ltl.training.evaluation import chance_of
 from d2ltl.training.features import extract_codes
 from d2ltl.training.fine_tuning import train_fine_tuning
 
@@ -49,7 +50,9 @@ def several_tasks(seed: int) -> Shown:
     together = accuracies(**tasks)
     alone = {name: accuracies(**{name: task})[name] for name, task in tasks.items()}
     gains = {name: 100 * (together[name] - alone[name]) for name in TASKS}
-    figure = plot_bars({"alone": alone, "together": together})
+    figure = plot_bars(
+        {"alone": alone, "together": together}, chance={name: chance_of(tasks[name][1]) for name in TASKS}
+    )
     differences = ", ".join(f"{name} {gain:+.0f}" for name, gain in gains.items())
     return Shown(
         f"{FEW} images: trained together instead of alone, the tasks gain, in percentage points, {differences}; "

@@ -22,7 +22,7 @@ from d2ltl.models.networks import finetune_net, scratch_net
 from d2ltl.plot import legend_beside, plot_curves, plot_lines
 from d2ltl.show.catalogue import Shown
 from d2ltl.show.material import DATA, IMAGENET_SIZE, imagenet_model, source_model
-from d2ltl.training.evaluation import profile
+from d2ltl.training.evaluation import chance_of, profile
 from d2ltl.training.features import extract_codes
 from d2ltl.training.fine_tuning import train_fine_tuning
 
@@ -45,7 +45,7 @@ def self_taught(seed: int) -> Shown:
     verdict = f"{len(unlabelled)} digits from 5 to 9 without labels, few from 0 to 4 with. {numbers}."
     return Shown(
         f"{verdict} Self-taught features {'gain' if gain > 0 else 'lose'} {abs(gain):.3f} on average.",
-        plot_lines(curves, "labelled images of each digit, 0 to 4"),
+        plot_lines(curves, "labelled images of each digit, 0 to 4", chance=chance_of(labelled[1])),
     )
 
 
@@ -108,4 +108,4 @@ def distillation(seed: int) -> Shown:
     )
     gain = profiles["distilled"].accuracy - profiles["student alone"].accuracy
     verdict = f"Test accuracy, size, speed: {numbers}. Distillation changes the student's accuracy by {gain:+.3f}."
-    return Shown(verdict, plot_curves(histories))
+    return Shown(verdict, plot_curves(histories, chance=chance_of(data[1])))

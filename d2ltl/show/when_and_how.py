@@ -21,7 +21,8 @@ from d2ltl.models.freezing import freeze_stages, reinitialize_stages
 from d2ltl.models.networks import scratch_net
 from d2ltl.plot import legend_beside, plot_bars, plot_heat_maps, plot_lines
 from d2ltl.show.catalogue import Shown
-from d2ltl.show.material import DATA, IMAGENET_SIZE, chance, half, imagenet_model, train
+from d2ltl.show.material import DATA, IMAGENET_SIZE, half, imagenet_model, train
+from d2ltl.training.evaluation import chance_of
 from d2ltl.training.features import codes_by_stage
 from d2ltl.training.linear_probe import linear_head
 
@@ -37,6 +38,7 @@ def codes_by_depth(seed: int) -> Shown:
     source = imagenet_model()
     networks = {"pretrained": source, "random weights": scratch_net(2, source.zoo_name)}
     curves: dict[str, dict[int, float]] = {}
+    constant = {}
     verdicts = []
     for name, size in ((DATA, IMAGENET_SIZE), ("digits", DIGITS_SIZE)):
         images, test = load_images(name)
@@ -46,13 +48,14 @@ def codes_by_depth(seed: int) -> Shown:
                 stage: linear_head("svm", seed=seed).fit(codes, images.labels).score(test_codes, test.labels)
                 for stage, (codes, test_codes) in enumerate(by_stage, 1)
             }
+        constant[f"{name}, most frequent class"] = dict.fromkeys(curves[f"{name}, pretrained"], chance_of(test))
         learned, random = (curves[f"{name}, {network}"] for network in networks)
         best, last = max(learned, key=lambda stage: learned[stage]), max(learned)
         verdicts.append(
             f"{name}: best after stage {best} ({learned[best]:.3f}), after the last {learned[last]:.3f}, "
             f"of a network with random weights {max(random.values()):.3f}"
         )
-    figure = plot_lines(curves, "stage whose codes are classified")
+    figure = plot_lines({**curves, **constant}, "stage whose codes are classified", dashed=[*constant])
     return Shown(f"A linear SVM on CNN codes. {'; '.join(verdicts)}.", figure)
 
 
@@ -76,7 +79,7 @@ def stages_kept(seed: int) -> Shown:
         f"trainings of all pretrained stages, each with a random output layer of its own, differ by "
         f"{abs(renewed[5] - fixed[0]):.3f}."
     )
-    return Shown(verdict, plot_lines(curves, "k, the number of stages kept"))
+    return Shown(verdict, plot_lines(curves, "k, the number of stages kept", chance=chance_of(test)))
 
 
 def _row(curve: dict[int, float]) -> str:
@@ -147,7 +150,7 @@ def good_source(seed: int) -> Shown:
         for strategy in ("finetune", "lp-ft", "codes-softmax")
     }
     numbers = ", ".join(f"{strategy} {accuracy:.3f}" for strategy, accuracy in accuracies.items())
-    guess = chance(data[1])
+    guess = chance_of(data[1])
     figure = plot_bars({"EfficientNet-Lite0": accuracies}, chance=dict.fromkeys(accuracies, guess))
     verdict = f"Test accuracy of an ImageNet model on {len(data[0])} images (chance {guess:g}): {numbers}."
     return Shown(verdict, figure)
@@ -170,5 +173,5 @@ def negative_transfer(seed: int) -> Shown:
     return Shown(
         f"Gain of transfer from colour photographs to digits: {gains} images. "
         f"Transfer hurts with {' and '.join(hurts) + ' images' if hurts else 'neither number'}.",
-        plot_lines(curves, "training images"),
+        plot_lines(curves, "training images", chance=chance_of(test)),
     )

@@ -20,7 +20,8 @@ from d2ltl.errors import SettingsError
 from d2ltl.history import History
 from d2ltl.plot import legend_beside, plot_curves, plot_lines
 from d2ltl.show.catalogue import Shown
-from d2ltl.show.material import IMAGENET_SIZE, chance, half, imagenet_model, train
+from d2ltl.show.material import IMAGENET_SIZE, half, imagenet_model, train
+from d2ltl.training.evaluation import chance_of
 from d2ltl.training.features import extract_codes
 from d2ltl.training.linear_probe import linear_head
 
@@ -41,10 +42,10 @@ def gains(seed: int) -> Shown:
     data, source = half(), imagenet_model()
     histories = {name: [_history(name, source, data, seed)] for name in STRATEGIES}
     tuned, scratch = ([history.curve("test_acc") for history in runs] for runs in histories.values())
-    measured = measure_gains(tuned, scratch, chance(data[1]))
+    measured = measure_gains(tuned, scratch, chance_of(data[1]))
     verdict = ", ".join(f"{name} {100 * gain.mean:+.1f}" for name, gain in measured.items())
     sentence = f"Gains of LP-FT over training from scratch in percentage points, after {EPOCHS} epochs: {verdict}."
-    return Shown(sentence, plot_curves(histories))
+    return Shown(sentence, plot_curves(histories, chance=chance_of(data[1])))
 
 
 def few_images(seed: int) -> Shown:
@@ -62,8 +63,8 @@ def few_images(seed: int) -> Shown:
     )
     return Shown(
         f"Logistic regression on CNN codes, and the same network from scratch in {EPOCHS} epochs. {numbers}; "
-        f"chance {chance(test):.3f}.",
-        plot_lines(accuracies, "training images", log=True, chance=chance(test)),
+        f"chance {chance_of(test):.3f}.",
+        plot_lines(accuracies, "training images", log=True, chance=chance_of(test)),
     )
 
 
@@ -96,7 +97,7 @@ def designed_features(seed: int) -> Shown:
     ax.set(xlim=(0, 1), xlabel="test accuracy of a linear SVM")
     hog_accuracy, codes_accuracy = accuracies.values()
     better = "learned" if codes_accuracy > hog_accuracy else "designed"
-    verdict = f"HOG {hog_accuracy:.3f}, CNN codes {codes_accuracy:.3f}, chance {chance(parts[1]):.3f}"
+    verdict = f"HOG {hog_accuracy:.3f}, CNN codes {codes_accuracy:.3f}, chance {chance_of(parts[1]):.3f}"
     return Shown(f"{verdict}: {better} features win.", figure)
 
 

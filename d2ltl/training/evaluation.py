@@ -20,6 +20,7 @@ from tqdm.auto import tqdm
 
 from d2ltl.data import augmentation
 from d2ltl.data.batches import loader
+from d2ltl.data.folders import ImageFolder
 from d2ltl.data.pairs import Images, as_images
 from d2ltl.errors import NetworkError
 from d2ltl.models.outputs import check_devices, for_inference, move_to, probabilities, shards_of
@@ -213,6 +214,11 @@ def most_confused(confusion: np.ndarray, number: int) -> list[tuple[int, int]]:
 def accuracy_of(probabilities: np.ndarray, labels: np.ndarray) -> float:
     """Return the share of images whose most probable class is the true class."""
     return float((probabilities.argmax(axis=1) == labels).mean())
+
+
+def chance_of(images: ImageFolder) -> float:
+    """Return the accuracy of always answering the most frequent class of the images."""
+    return float(np.bincount(images.labels).max() / len(images))
 
 
 def loss_of(probabilities: np.ndarray, labels: np.ndarray) -> float:

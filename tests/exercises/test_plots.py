@@ -66,3 +66,15 @@ def test_the_first_epoch_leads_from_before_to_after():
     figure = plots.plot_first_epoch(trials)
     assert labels_of(figure) == ["xavier", "row 934"]
     assert figure.axes[0].lines[2].get_ydata().tolist() == [0.5, 0.8]
+
+
+def test_every_figure_of_accuracies_has_its_yardstick():
+    trials = [trial("finetune", 0.01, 0.8, before=0.4), trial("scratch", 0.1, 0.7, before=0.5)]
+    for figure in (
+        plots.plot_rates(trials, chance=0.6),
+        plots.plot_tuning(trials, trials, chance=0.6),
+        plots.plot_time(trials, chance=0.6),
+        plots.plot_first_epoch(trials, chance=0.6),
+    ):
+        lines = {line.get_label(): line for line in figure.axes[-1].lines}
+        assert set(lines["most frequent class"].get_ydata()) == {0.6}
