@@ -241,7 +241,7 @@ def _verify(args: argparse.Namespace) -> int:
     for name, home in _homes(args.names).items():
         with failures(os.fspath(home)):
             problems = list(problems_of(home))
-        print(f"{name}: {f'{len(problems)} problems' if problems else 'right'}")
+        print(f"{name}: {f'{len(problems)} problems' if problems else 'right'}", flush=True)
         for problem in problems[:10]:
             print(f"  {problem}")
         if problems:

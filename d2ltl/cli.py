@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import logging
 import signal
 import sys
@@ -68,9 +69,11 @@ def add_options(parser: argparse._ActionsContainer, *names: str) -> None:
 def run_command(work: Callable[[], object], stopped: Callable[[], str] = lambda: "Nothing was written.") -> int:
     """Run a command and return its exit status: 0; 2 after an error in the arguments or the data; 130 after Ctrl-C.
 
-    Log messages of `work` go to standard output; an error is one line on stderr. `stopped` returns the message to print
-    after Ctrl-C: which files exist and how to continue.
+    Log messages of `work` go to standard output, line by line; an error is one line on stderr. `stopped` returns the
+    message to print after Ctrl-C: which files exist and how to continue.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # so that a pipe or a file gets each line at once
     logging.basicConfig(format="%(message)s", stream=sys.stdout)
     for name in ("d2ltl", "data_hub"):
         logging.getLogger(name).setLevel(logging.INFO)

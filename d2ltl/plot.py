@@ -17,6 +17,7 @@ from matplotlib.ticker import MaxNLocator
 from d2ltl.arrays import to_numpy
 from d2ltl.fonts import drawn_names, fonts_for
 from d2ltl.history import History
+from d2ltl.progress import in_notebook
 
 CONSTANT = "most frequent class"  # label of the accuracy of always answering it
 MAX_CLASSES_WITH_COUNTS = 20  # in larger confusion matrices the cells are too small for numbers
@@ -269,9 +270,9 @@ def _write_counts(ax: Axes, matrix: np.ndarray, shares: np.ndarray) -> None:
 
 def live_curves(num_epochs: int) -> list[Callable[[History], None]]:
     """Return a callback that draws the curves of a run after every epoch in a notebook; no callback elsewhere."""
-    ipython: Any = sys.modules.get("IPython")
-    if ipython is None or not hasattr(ipython.get_ipython(), "kernel"):
+    if not in_notebook():
         return []
+    ipython: Any = sys.modules["IPython"]
     figure, axes = plt.subplots(1, 2, figsize=(8, 3), layout="constrained")
     plt.close(figure)  # the notebook would show the figure a second time
     handle = ipython.display.display(figure, display_id=True)

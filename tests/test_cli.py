@@ -61,3 +61,10 @@ def test_ctrl_c_counts_in_a_finaliser_too():
     assert process.returncode == 130
     assert process.stderr == "\nStopped. Nothing was written.\n"
     assert process.stdout == ""
+
+
+def test_a_pipe_gets_each_line_at_once():
+    code = "from d2ltl.cli import run_command; import sys; run_command(lambda: print('first') or sys.stdin.read())"
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"first\n"  # the command still waits for its input
+        process.communicate()

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from mxnet.gluon import HybridBlock, nn
 from sklearn.model_selection import StratifiedKFold
-from tqdm.auto import tqdm
 
 from d2ltl import runtime
 from d2ltl.advice.transferability import accuracy_by_number, leep, log_me, probe_accuracy
@@ -28,6 +27,7 @@ from d2ltl.methods.lp_ft import train_lp_ft
 from d2ltl.models.networks import finetune_net, scratch_net
 from d2ltl.models.shapes import check_input
 from d2ltl.models.sources import at_hand, source_net
+from d2ltl.progress import with_progress
 from d2ltl.training.evaluation import predict
 from d2ltl.training.features import codes_by_stage
 from d2ltl.training.fine_tuning import train_fine_tuning
@@ -98,7 +98,7 @@ def advise(
     drawn = sample(images, MEASURED, seed, at_least=HELD_OUT)
     name_of_data = os.fspath(data) if isinstance(data, (str, os.PathLike)) else ""
     fits = []
-    for name, net in tqdm(sources.items(), desc="measuring", unit="source", disable=None, leave=False):
+    for name, net in with_progress(sources.items(), "measuring", "source"):
         fits.append(_fit(name, net, drawn, size or defaults_of(name_of_data, net.zoo_name).size, seed))
     fits.sort(key=lambda fit: (not fit.dense, -fit.accuracy))
     best = sources[fits[0].source]

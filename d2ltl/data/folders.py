@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 from mxnet.gluon.data.vision import ImageFolderDataset
-from tqdm.auto import tqdm
 
 from d2ltl.arrays import to_mx
 from d2ltl.data.decoding import DecodedImages, PathLike
 from d2ltl.data.layout import Folder, find_classes, part_name
 from d2ltl.data.masks import find_mask_folders, find_masks
 from d2ltl.errors import ImageFolderError
+from d2ltl.progress import with_progress
 
 logger = logging.getLogger(__name__)
 
@@ -141,7 +141,7 @@ class ImageFolder(ImageFolderDataset):
     def drop_unreadable(self) -> ImageFolder:
         """Return the images that can be read. The other images are logged and listed in `skipped`."""
         readable, skipped = [], []
-        for i, (path, _) in enumerate(tqdm(self.items, desc=f"checking {self.root}", disable=None, leave=False)):
+        for i, (path, _) in enumerate(with_progress(self.items, f"checking {self.root}", "image")):
             try:
                 self._decoded.read(path)
                 readable.append(i)

@@ -46,7 +46,7 @@ def _show(name: str, seed: int, file: Path) -> None:
     check_seeds([seed])
     if file.suffix[1:].lower() not in FORMATS or not file.parent.is_dir():
         raise SettingsError(f"--out {file} must be a file in a folder that is there, ending in .{', .'.join(FORMATS)}.")
-    print(f"{DEMONSTRATIONS[name].title} The figure will be in {file}", flush=True)
+    print(f"{DEMONSTRATIONS[name].title} The figure will be in {file}")
     start = time.perf_counter()
     shown = DEMONSTRATIONS[name].run(seed)
     with atomic_write(file) as temporary:

@@ -16,7 +16,6 @@ import numpy as np
 from mxnet import gluon
 from mxnet.gluon.data import DataLoader
 from sklearn.metrics import precision_recall_fscore_support
-from tqdm.auto import tqdm
 
 from d2ltl.data import augmentation
 from d2ltl.data.batches import loader
@@ -26,6 +25,7 @@ from d2ltl.errors import NetworkError
 from d2ltl.models.outputs import check_devices, for_inference, move_to, probabilities, shards_of
 from d2ltl.models.parameters import parameters_of, write_parameters
 from d2ltl.models.shapes import check_input
+from d2ltl.progress import with_progress
 
 Layers = Sequence[gluon.HybridBlock]
 
@@ -161,7 +161,7 @@ def run_on_batches(
         return function(*itertools.islice(itertools.accumulate(compiled, lambda x, part: part(x), initial=X), 1, None))
 
     outputs, labels = [], []
-    for X, y in tqdm(batches, desc="evaluating", unit="batch", disable=None, leave=False):
+    for X, y in with_progress(batches, "evaluating", "batch"):
         outputs += [value(shard) for shard in shards_of(X, devices)]
         labels.append(y.asnumpy())
         if len(outputs) > len(devices):  # limits MXNet's queue: one batch is computed while the next is loaded

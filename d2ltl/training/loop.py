@@ -12,13 +12,14 @@ import mxnet as mx
 import numpy as np
 from mxnet import autograd, gluon
 from mxnet.lr_scheduler import CosineScheduler
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from d2ltl import runtime
 from d2ltl.errors import CheckpointError, DivergenceError, SettingsError
 from d2ltl.history import Epoch, History
 from d2ltl.models.outputs import shards_of
 from d2ltl.models.parameters import parameters_of, value_of
+from d2ltl.progress import with_progress
 from d2ltl.training.checkpoint import Checkpoint
 
 WEIGHT_DECAY = 0.001  # section 13.2
@@ -75,9 +76,8 @@ def fit(
     for number in range(len(history) + 1, num_epochs + 1):
         if seed is not None:
             runtime.reseed(seed, number)
-        bar = {"desc": f"epoch {number}/{num_epochs}", "unit": "batch", "disable": None, "leave": False}
-        progress = tqdm(iter(batches), total=len(batches), **bar)
-        mean_loss, train_acc, images, seconds = _train_epoch(step, progress, number, trainer)
+        shown = with_progress(iter(batches), f"epoch {number}/{num_epochs}", "batch", len(batches))
+        mean_loss, train_acc, images, seconds = _train_epoch(step, shown, number, trainer)
         tested: dict[str, Any] = {"test_acc": None}
         if number % evaluate_every == 0 or number == num_epochs:
             tested = evaluate()
