@@ -94,6 +94,7 @@ from .models.freezing import (
     use_running_statistics as use_running_statistics,
 )
 from .models.networks import class_row as class_row
+from .models.networks import early_net as early_net
 from .models.networks import finetune_net as finetune_net
 from .models.networks import scratch_net as scratch_net
 from .models.precision import use_bfloat16 as use_bfloat16

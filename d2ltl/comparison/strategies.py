@@ -19,7 +19,7 @@ from d2ltl.history import History
 from d2ltl.methods.distillation import distill
 from d2ltl.methods.lp_ft import train_lp_ft
 from d2ltl.models.freezing import freeze, freeze_stages
-from d2ltl.models.networks import finetune_net, scratch_net
+from d2ltl.models.networks import early_net, finetune_net, scratch_net
 from d2ltl.training.fine_tuning import train_fine_tuning
 from d2ltl.training.linear_probe import PROBE_OPTIONS, check_dense, train_on_codes
 
@@ -90,8 +90,8 @@ def train_network(
         Function that changes the network before the training, for example freezes some layers.
     data, **options
         Images and further arguments of `train_fine_tuning`, which also lists the errors. Strategies that begin with
-        ``codes-`` use only ``size``, ``batch_size``, ``test_augs``, ``devices`` and ``verbose``. ``distilled`` has a
-        loss of its own, and its callbacks follow only the small network.
+        ``codes-`` use only ``size``, ``batch_size``, ``test_augs``, ``balance``, ``devices`` and ``verbose``.
+        ``distilled`` has a loss of its own, and its callbacks follow only the small network.
     """
     runtime.reseed(seed)
     return create_and_train(strategy, source, data=as_pair(data), rates=rates, change=change, seed=seed, **options)
@@ -121,13 +121,15 @@ def _by_gradient(make_net: Callable[[int, HybridBlock], HybridBlock], rate: str,
     return Strategy(make_net, train, rate, description)
 
 
-def _on_codes(head: str, description: str) -> Strategy:
+def _on_codes(
+    head: str, description: str, make_net: Callable[[int, HybridBlock], HybridBlock] | None = None
+) -> Strategy:
     used = ("data", "batch_size", "verbose", *PROBE_OPTIONS)
 
     def train(net: HybridBlock, _: HybridBlock, rates: Rates, **options: Any) -> History:
         return train_on_codes(net, head, **{name: options[name] for name in used if name in options})
 
-    return Strategy(_probed_net, train, "", description)
+    return Strategy(make_net or _probed_net, train, "", description)
 
 
 def _probed_net(classes: int, source: HybridBlock) -> HybridBlock:
@@ -201,17 +203,18 @@ STRATEGIES = {
 def find_strategy(name: str) -> Strategy:
     """Return a training strategy by its name.
 
-    =================  ==========================================================================================
-    ``finetune``       pretrained features, new output layer; all layers are trained
-    ``scratch``        the same architecture, untrained
-    ``frozen``         pretrained features frozen, new output layer trained (exercise 3 of section 13.2)
-    ``fixed``          like ``frozen``, and batch normalisation uses its running statistics (see `freeze`)
-    ``lp-ft``          linear probe first, then the last stages fine-tuned gently (see `train_lp_ft`)
-    ``freeze-K``       the first K stages frozen, the other layers fine-tuned (``freeze-2``; see `freeze_stages`)
-    ``codes-svm``      linear SVM on the CNN codes of the source model (see `train_on_codes`)
-    ``codes-softmax``  logistic regression on the CNN codes of the source model (see `train_on_codes`)
-    ``distilled``      untrained mobilenet0.25 that learns from a fine-tuned network (see `distill`)
-    =================  ==========================================================================================
+    ===================  ==========================================================================================
+    ``finetune``         pretrained features, new output layer; all layers are trained
+    ``scratch``          the same architecture, untrained
+    ``frozen``           pretrained features frozen, new output layer trained (exercise 3 of section 13.2)
+    ``fixed``            like ``frozen``, and batch normalisation uses its running statistics (see `freeze`)
+    ``lp-ft``            linear probe first, then the last stages fine-tuned gently (see `train_lp_ft`)
+    ``freeze-K``         the first K stages frozen, the other layers fine-tuned (``freeze-2``; see `freeze_stages`)
+    ``codes-svm``        linear SVM on the CNN codes of the source model (see `train_on_codes`)
+    ``codes-softmax``    logistic regression on the CNN codes of the source model (see `train_on_codes`)
+    ``codes-softmax-K``  logistic regression on the CNN codes of stage K of the source model (see `early_net`)
+    ``distilled``        untrained mobilenet0.25 that learns from a fine-tuned network (see `distill`)
+    ===================  ==========================================================================================
     """
     if name in STRATEGIES:
         return STRATEGIES[name]
@@ -220,5 +223,11 @@ def find_strategy(name: str) -> Strategy:
         return _by_gradient(
             make_net, "lr_finetune", f"the first {freeze_k[1]} stages frozen, the other layers fine-tuned"
         )
-    choice = f"{', '.join(STRATEGIES)}, or freeze-1, freeze-2, … to freeze so many stages"
+    if codes_k := re.fullmatch(r"codes-softmax-([1-9][0-9]*)", name):
+        description = f"logistic regression on the CNN codes of stage {codes_k[1]} of the source model"
+        return _on_codes("softmax", description, partial(early_net, k=int(codes_k[1])))
+    choice = (
+        f"{', '.join(STRATEGIES)}, or freeze-1, freeze-2, … to freeze so many stages, or codes-softmax-1, "
+        "codes-softmax-2, … for the codes of that stage"
+    )
     raise SettingsError(f"There is no strategy {name!r}; choose from {choice}.")

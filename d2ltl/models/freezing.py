@@ -7,7 +7,7 @@ from mxnet.gluon import Block, HybridBlock, nn
 
 from d2ltl.errors import SettingsError
 from d2ltl.models.parameters import parameters_of
-from d2ltl.models.shapes import output_shape, output_shapes, symbol_of
+from d2ltl.models.shapes import output_shapes, working_size
 
 
 def freeze(block: Block, batch_norm: str = "book") -> None:
@@ -56,8 +56,7 @@ def stages(net: HybridBlock) -> list[list[Block]]:
     """
     groups: list[list[Block]] = []
     before: tuple[int, ...] = ()
-    size = 224 if output_shape(symbol_of(net), 224) else 299  # the input size of Inception
-    for layer, shape in output_shapes(net.features, size):
+    for layer, shape in output_shapes(net.features, working_size(net)):
         if groups and shape[2:] == before[2:] and not (len(shape) == 2 and _has_weights([layer])):
             groups[-1].append(layer)
         else:

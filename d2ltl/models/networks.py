@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from mxnet import init
-from mxnet.gluon import HybridBlock
+from mxnet.gluon import HybridBlock, nn
 
 from d2ltl.errors import NetworkError, SettingsError
+from d2ltl.models.freezing import first_stages
 from d2ltl.models.parameters import parameter_of, parameters_of, set_value, value_of
+from d2ltl.models.shapes import output_shapes, working_size
 from d2ltl.models.sources import build_net, source_net
 
 
@@ -36,6 +40,35 @@ def finetune_net(classes: int = 2, source: HybridBlock | None = None, lr_mult: f
     net.output.initialize(init.Xavier())
     net.output.collect_params().setattr("lr_mult", lr_mult)
     return net
+
+
+class _EarlyNet(HybridBlock):
+    """The first stages of a network, as `features`, and an output layer. Feature maps are averaged between them."""
+
+    def __init__(self, layers: list[HybridBlock], channels: int, is_map: bool, classes: int) -> None:
+        super().__init__()
+        self.features = nn.HybridSequential(prefix="")
+        self.features.add(*layers, *([nn.GlobalAvgPool2D(), nn.Flatten()] if is_map else []))
+        self.output = nn.Dense(classes, in_units=channels)
+
+    def hybrid_forward(self, F: Any, x: Any) -> Any:
+        return self.output(self.features(x))
+
+
+def early_net(classes: int, source: HybridBlock, k: int) -> HybridBlock:
+    """Return a network of the first `k` stages of a source model, copied, and a new output layer.
+
+    Early stages are general, late stages are specific to the source set (Yosinski et al. 2014). A linear classifier on
+    the codes of an early stage (`d2ltl.train_on_codes`) can be more accurate if the images are unlike the source set.
+    The parameters of this network do not make a source model: the later stages are missing. See `finetune_net` for
+    `classes`, and `d2ltl.models.freezing.stages` for the stages.
+    """
+    net = finetune_net(classes, source)
+    layers = first_stages(net, k)
+    *_, (_, shape) = output_shapes(layers, working_size(net))
+    early = _EarlyNet(layers, shape[1], len(shape) == 4, classes)
+    early.output.initialize(init.Xavier())
+    return early
 
 
 def scratch_net(classes: int = 2, name: str = "resnet18_v2") -> HybridBlock:

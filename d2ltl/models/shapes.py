@@ -71,6 +71,11 @@ def output_shape(output: mx.sym.Symbol, size: int) -> tuple[int, ...] | None:
         return None
 
 
+def working_size(net: HybridBlock) -> int:
+    """Return a size of images, in pixels, that a network can run: 224, or 299 for Inception."""
+    return 224 if output_shape(symbol_of(net), 224) else 299
+
+
 def output_shapes(layers: Iterable[Block], size: int) -> Iterator[tuple[Block, tuple[int, ...]]]:
     """Yield each layer with its output shape for one image of `size` × `size` pixels; empty if it cannot run."""
     x = input_symbol()

@@ -130,8 +130,8 @@ def _balanced_accuracies(data: Pair, seed: int) -> dict[str, float]:
         probabilities, labels = predict(net, data[1], size=size)
         accuracies[name] = float(balanced_accuracy_score(labels, probabilities.argmax(axis=1)))
     codes, test_codes = (extract_codes(source, part, size=size) for part in data)
-    softmax, weighted, svm = (linear_head(kind, seed=seed) for kind in ("softmax", "softmax", "svm"))
-    weighted[-1].set_params(class_weight="balanced")
+    softmax, svm = (linear_head(kind, seed=seed) for kind in ("softmax", "svm"))
+    weighted = linear_head("softmax", balance=True)
     heads = {"codes-softmax": softmax, "codes-softmax, weighted": weighted, "codes-svm": svm}
     answers = {name: head.fit(codes, data[0].labels).predict(test_codes) for name, head in heads.items()}
     shares = np.bincount(data[0].labels)  # a class is taken where it is more probable than its share in training

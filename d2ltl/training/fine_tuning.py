@@ -8,12 +8,15 @@ from functools import partial
 from typing import Any
 
 import mxnet as mx
+import numpy as np
 from mxnet import gluon
 from mxnet.gluon.data import DataLoader
 
+from d2ltl.arrays import to_mx
 from d2ltl.data import augmentation
 from d2ltl.data.batches import batch_sizes, loader
 from d2ltl.data.decoding import PathLike
+from d2ltl.data.folders import ImageFolder, check_every_class
 from d2ltl.data.pairs import Data, as_pair
 from d2ltl.history import History
 from d2ltl.models.outputs import check_devices, discard_graph, outputs_of, set_up
@@ -38,6 +41,7 @@ def train_fine_tuning(
     loss: Callable[[Any, Any], Any] | None = None,
     momentum: float = 0,
     schedule: str = "constant",
+    balance: bool = False,
     devices: Sequence[mx.Context] | None = None,
     seed: int = 0,
     checkpoint: PathLike | None = None,
@@ -75,6 +79,10 @@ def train_fine_tuning(
     schedule : {'constant', 'cosine'}
         The learning rate in the course of the training: always the same, as in the book; or rising linearly over the
         first tenth of the steps, and then falling to 0 as a cosine.
+    balance : bool
+        Whether every class counts the same, however many images it has: the loss of an image is weighted by N /
+        (classes × images of its class), as by scikit-learn's ``class_weight='balanced'``. The training loss in the
+        history is then the weighted mean.
     devices : sequence of Context, optional
         Devices to train on; by default all GPUs, or the CPU if there is no GPU.
     seed : int
@@ -100,8 +108,9 @@ def train_fine_tuning(
         If the loss becomes infinite or NaN. The message names the epoch, the batch and the learning rate.
     """
     losses_of = losses_by(net, loss or gluon.loss.SoftmaxCrossEntropyLoss())
-    options: dict[str, Any] = {"momentum": momentum, "schedule": schedule, "callbacks": callbacks,
-                               "evaluate_every": evaluate_every, "verbose": verbose}  # fmt: skip
+    options: dict[str, Any] = {"momentum": momentum, "schedule": schedule, "balance": balance,
+                               "callbacks": callbacks, "evaluate_every": evaluate_every,
+                               "verbose": verbose}  # fmt: skip
     return train_classifier(net, losses_of, learning_rate, batch_size, num_epochs, data=data, size=size, seed=seed,
                             train_augs=train_augs, test_augs=test_augs, devices=devices, checkpoint=checkpoint,
                             **options)  # fmt: skip
@@ -130,6 +139,7 @@ def train_classifier(
     test_augs: Callable[[Any], Any] | None = None,
     momentum: float = 0,
     schedule: str = "constant",
+    balance: bool = False,
     max_norm: float = math.inf,
     devices: Sequence[mx.Context] | None = None,
     checkpoint: PathLike | None = None,
@@ -141,7 +151,7 @@ def train_classifier(
 
     `losses_of` maps images and labels on one device to the losses (n,) and the outputs (n, classes). `max_norm` is the
     largest norm of a gradient (`gradient_step`). `settings` are recorded in the checkpoint, besides the learning rate,
-    momentum, schedule, `max_norm`, batch size, image size, seed, numbers of images and classes.
+    momentum, schedule, `balance`, `max_norm`, batch size, image size, seed, numbers of images and classes.
     `options` are those of `fit`.
     """
     check_optimiser(learning_rate, momentum, schedule)
@@ -155,11 +165,14 @@ def train_classifier(
     )
     test_iter = loader(test_imgs, test_augs or augmentation.test_augs(size), batch_size)
     set_up(net, devices)
+    if balance:
+        losses_of = _weighted(losses_of, class_weights(train_imgs))
     cosine_steps = num_epochs * len(train_iter) * (schedule == "cosine")
     trainer = sgd(net, learning_rate, momentum, cosine_steps, clipped=math.isfinite(max_norm))
     recorded = {"learning_rate": learning_rate, "batch_size": batch_size, "size": size, "seed": seed,
                 "images": [len(train_imgs), len(test_imgs)], "classes": list(train_imgs.synsets),
                 **({"momentum": momentum} if momentum else {}),
+                **({"balance": True} if balance else {}),
                 **({"max_norm": max_norm} if math.isfinite(max_norm) else {}),
                 **({"cosine_epochs": num_epochs} if schedule == "cosine" else {}),
                 **(settings or {})}  # fmt: skip
@@ -168,6 +181,24 @@ def train_classifier(
         net, losses_of, train_iter, test_iter, trainer, num_epochs, devices,
         max_norm=max_norm, seed=seed, checkpoint=saved, **options,
     )  # fmt: skip
+
+
+def class_weights(images: ImageFolder) -> np.ndarray:
+    """Return the weight of an image of each class with which all classes count the same: float32, mean 1 over images.
+
+    ImageFolderError is raised if a class has no image.
+    """
+    check_every_class(images, "train")
+    counts = np.bincount(images.labels)
+    return (len(images) / (len(counts) * counts)).astype(np.float32)
+
+
+def _weighted(losses_of: Losses, weights: np.ndarray) -> Losses:
+    def weighted(X: Any, y: Any) -> tuple[Any, Any]:
+        losses, outputs = losses_of(X, y)
+        return losses * to_mx(weights).as_in_context(y.ctx).take(y), outputs
+
+    return weighted
 
 
 def train_on_batches(

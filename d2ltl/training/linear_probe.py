@@ -25,11 +25,11 @@ from d2ltl.training.evaluation import accuracy_of, loss_of, predict
 from d2ltl.training.features import extract_codes
 
 STRENGTH = 0.01  # scikit-learn's C, the inverse regularisation strength, for standardised codes
-PROBE_OPTIONS = ("size", "test_augs", "devices", "seed")  # arguments that `train_on_codes` shares with other trainings
+PROBE_OPTIONS = ("size", "test_augs", "devices", "seed", "balance")  # arguments shared with other trainings
 STRENGTHS = [1e-3, 1e-2, 1e-1, 1.0]  # candidates for C in cross-validation
 
 
-def linear_head(kind: str = "svm", C: float = STRENGTH, seed: int = 0) -> Pipeline:
+def linear_head(kind: str = "svm", C: float = STRENGTH, seed: int = 0, balance: bool = False) -> Pipeline:
     """Return an unfitted scikit-learn pipeline that standardises CNN codes and classifies them linearly.
 
     Parameters
@@ -38,6 +38,8 @@ def linear_head(kind: str = "svm", C: float = STRENGTH, seed: int = 0) -> Pipeli
         Linear support vector machine, or logistic regression.
     C, seed : float, int
         Inverse regularisation strength, and seed of the SVM's solver.
+    balance : bool
+        Whether every class counts the same, however many images it has.
 
     Examples
     --------
@@ -47,7 +49,9 @@ def linear_head(kind: str = "svm", C: float = STRENGTH, seed: int = 0) -> Pipeli
     """
     if kind not in ("svm", "softmax"):
         raise SettingsError(f"There is no linear head {kind!r}; choose 'svm' or 'softmax'.")
-    svm, softmax = LinearSVC(C=C, dual=False, random_state=seed), LogisticRegression(C=C, max_iter=1000)
+    class_weight = "balanced" if balance else None
+    svm = LinearSVC(C=C, dual=False, random_state=seed, class_weight=class_weight)
+    softmax = LogisticRegression(C=C, max_iter=1000, class_weight=class_weight)
     return make_pipeline(StandardScaler(), svm if kind == "svm" else softmax)
 
 
@@ -97,6 +101,7 @@ def train_on_codes(
     *,
     data: Data,
     seed: int = 0,
+    balance: bool = False,
     verbose: bool = True,
     **options: Any,
 ) -> History:
@@ -111,8 +116,8 @@ def train_on_codes(
     ----------
     net : HybridBlock
         Network from `finetune_net`, with one output per class. Its output is a dense layer.
-    head, seed : {'svm', 'softmax'}, int
-        Linear classifier, and seed of the SVM's solver; see `linear_head`.
+    head, seed, balance : {'svm', 'softmax'}, int, bool
+        Linear classifier, seed of the SVM's solver, and whether every class counts the same; see `linear_head`.
     data, verbose
         See `train_fine_tuning`.
     **options
@@ -130,7 +135,7 @@ def train_on_codes(
     net.classes = list(train_imgs.synsets)
     start = time.perf_counter()
     codes = extract_codes(net, train_imgs, **options)
-    classifier = linear_head(head, seed=seed).fit(codes, train_imgs.labels)
+    classifier = linear_head(head, seed=seed, balance=balance).fit(codes, train_imgs.labels)
     seconds = time.perf_counter() - start
     weight, bias = _as_dense(classifier)
     set_value(net.output.weight, weight)

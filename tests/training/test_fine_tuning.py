@@ -198,3 +198,34 @@ def test_what_makes_no_sense_is_refused(stripes, source, options, problem):
     arguments = {"learning_rate": 0.01, "num_epochs": 1, "data": stripes, "size": 32, **options}
     with pytest.raises(d2ltl.D2LTLError, match=problem):
         d2ltl.train_fine_tuning(net, **arguments)
+
+
+@pytest.mark.parametrize("np_interface", [False, True])
+def test_balance_weighs_the_losses_like_scikit_learn(stripes, source_file, np_interface):
+    train, test = d2ltl.load_images(stripes)
+    few = d2ltl.imbalanced(train, 4, "across")  # 5 and 20
+    weights = np.array([25 / (2 * 5), 25 / (2 * 20)], np.float32)
+    cross_entropy = mx.gluon.loss.SoftmaxCrossEntropyLoss()
+
+    def by_hand(outputs, y):
+        return (
+            cross_entropy(outputs, y) * mx.np.array(weights)[y.astype("int32")]
+            if np_interface
+            else (cross_entropy(outputs, y) * mx.nd.array(weights).take(y))
+        )
+
+    options = {"batch_size": 10, "num_epochs": 2, "data": (few, test), "size": 32, "verbose": False}
+    with mx.util.np_shape(np_interface), mx.util.np_array(np_interface):
+        losses = []
+        for how in ({"balance": True}, {"loss": by_hand}):
+            mx.random.seed(0)
+            net = d2ltl.finetune_net(2, d2ltl.source_net("tiny", source_file))
+            losses.append(d2ltl.train_fine_tuning(net, 0.01, **how, **options).curve("loss"))
+    assert losses[0] == pytest.approx(losses[1])
+
+
+def test_a_checkpoint_remembers_the_balance(stripes, source, tmp_path):
+    options = {"batch_size": 10, "data": stripes, "size": 32, "verbose": False, "checkpoint": tmp_path / "run"}
+    d2ltl.train_fine_tuning(d2ltl.finetune_net(2, source), 0.01, num_epochs=1, balance=True, **options)
+    with pytest.raises(d2ltl.CheckpointError, match="balance"):
+        d2ltl.train_fine_tuning(d2ltl.finetune_net(2, source), 0.01, num_epochs=2, **options)
