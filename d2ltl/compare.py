@@ -48,8 +48,9 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
                      help="finetune, scratch, frozen (features frozen, new output layer trained), fixed (like frozen, "
                           "and batch normalisation uses its running statistics), freeze-K (first K stages frozen, "
                           "for example freeze-2), lp-ft (linear probe first, then the last stages gently), codes-svm, "
-                          "codes-softmax (linear classifier on the CNN codes), distilled (small network that learns "
-                          "from a fine-tuned network); default: finetune scratch, for an EfficientNet also lp-ft")
+                          "codes-softmax (linear classifier on the CNN codes), codes-softmax-K (on the codes of stage "
+                          "K), distilled (small network that learns from a fine-tuned network); default: finetune "
+                          "scratch, for an EfficientNet also lp-ft")
     how.add_argument("--epochs", type=int, metavar="N", help=f"number of epochs; default: {default_of('epochs')}")
     add_options(how, "--batch-size", "--seeds")
     how.add_argument("--lr-finetune", type=float, metavar="RATE",
@@ -59,6 +60,11 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
                      help=f"learning rate of untrained networks; default: {default_of('lr_scratch')}")
     how.add_argument("--lr-lp-ft", type=float, metavar="RATE",
                      help=f"learning rate of lp-ft; default: {default_of('lr_lp_ft')}")
+    how.add_argument("--balance", action="store_true",
+                     help="every class counts the same in training, however many images it has")
+    how.add_argument("--cross-validate", type=int, metavar="K",
+                     help="put the images to train and to test together and cut them into K parts; test on each part "
+                          "a network trained on the others, so that every image is tested once; takes K times as long")
     how.add_argument("--precision", choices=["float32", "bfloat16"], default="float32",
                      help="bfloat16 is faster on processors that support it; default: %(default)s")
     out = parser.add_argument_group("output")
@@ -122,7 +128,10 @@ def _with_stronger_source(args: argparse.Namespace) -> str:
     data = [] if args.data == "auto" else ["--data", args.data]
     seeds = [] if args.seeds == [0] else ["--seeds", *map(str, args.seeds)]
     skip = ["--skip-unreadable"] * args.skip_unreadable
-    options = ["--net", STRONGER, *seeds, *skip]
+    training = ["--balance"] * args.balance
+    if args.cross_validate:
+        training += ["--cross-validate", str(args.cross_validate)]
+    options = ["--net", STRONGER, *seeds, *skip, *training]
     return shlex.join([sys.executable, "-m", "d2ltl.compare", *data, *options])
 
 

@@ -32,6 +32,12 @@ PAIRS_LISTED = 10  # pairs of classes that a strategy confuses
 CLASSES_OPEN = 20  # longer tables of classes are folded
 
 
+def columns(comparison: Comparison) -> list[str]:
+    """Return the heads of the columns of the table; with cross-validation, the accuracies are those of the folds."""
+    folded = {"of each seed": "of each fold"} if comparison.settings.get("cross_validate") else {}
+    return [folded.get(name, name) for name in COLUMNS]
+
+
 def table_rows(comparison: Comparison) -> list[list[str]]:
     """Return one table row per strategy with the columns `COLUMNS`; losses and accuracies are of the last epoch.
 
@@ -52,12 +58,13 @@ def _row(runs: list[Run]) -> list[str]:
     def last(quantity: str) -> list[float]:
         return [run.history.curve(quantity)[-1] for run in runs]
 
+    tested = [accuracy for run in runs for accuracy in run.accuracies]
     return [
         "-" if runs[0].learning_rate is None else f"{runs[0].learning_rate:g}",
         _mean_sd(last("loss")),
         _mean_sd(last("train_acc")),
-        _mean_sd(last("test_acc")),
-        " ".join(f"{accuracy:.3f}" for accuracy in last("test_acc")),
+        _mean_sd(tested),
+        " ".join(f"{accuracy:.3f}" for accuracy in tested),
         f"{np.mean([run.history.seconds for run in runs]):.0f}",
         f"{np.mean([run.history.examples_per_s for run in runs]):.1f}",
         _mean_sd([class_scores(run.confusion).balanced_accuracy for run in runs]),
@@ -71,7 +78,7 @@ def _mean_sd(values: list[float]) -> str:
 
 def table(comparison: Comparison) -> str:
     """Return the table of a comparison as text."""
-    rows = [COLUMNS, *table_rows(comparison)]
+    rows = [columns(comparison), *table_rows(comparison)]
     widths = [max(len(row[i]) for row in rows) for i in range(len(COLUMNS))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
     return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:]])
@@ -171,7 +178,7 @@ def _page(comparison: Comparison, pictures: dict[str, bytes]) -> str:
         "weights": _weights(comparison),
         "inventory": describe_inventory(comparison.inventory) if comparison.inventory else "",
         "strategies": {name: find_strategy(name).description for name in comparison.strategies},
-        "columns": COLUMNS,
+        "columns": columns(comparison),
         "rows": table_rows(comparison),
         "reading": reading(comparison),
         "warnings": warnings(comparison),

@@ -18,9 +18,11 @@ from d2ltl.comparison.runs import Prediction, Run, RunFolder
 from d2ltl.comparison.strategies import BASELINE, Rates, find_strategy, train_network
 from d2ltl.data.folders import ImageFolder
 from d2ltl.data.inventory import log_inventory
-from d2ltl.data.pairs import TEST_SHARE, Data, Pair, as_pair, name_of
+from d2ltl.data.pairs import TEST_SHARE, Data, Pair, as_pair, name_of, pool
+from d2ltl.data.subsets import folds
 from d2ltl.datasets import default_data, defaults_of, is_rendered
 from d2ltl.errors import SettingsError, check_seeds, check_some
+from d2ltl.history import Epoch, History
 from d2ltl.models.precision import current_precision
 from d2ltl.models.shapes import check_input
 from d2ltl.models.sources import default_weights, source_net
@@ -119,6 +121,8 @@ def run_comparison(
     lr_lp_ft: float | None = None,
     seeds: Sequence[int] = (0,),
     strategies: Sequence[str] | None = None,
+    balance: bool = False,
+    cross_validate: int | None = None,
     skip_unreadable: bool = False,
     out: str | os.PathLike[str] | None = None,
     resume: bool = False,
@@ -144,6 +148,12 @@ def run_comparison(
     strategies : sequence of str, optional
         Names of the strategies; see `find_strategy`. The default is ``finetune`` and ``scratch``, and with an
         EfficientNet also ``lp-ft``.
+    balance : bool
+        Whether every class counts the same in training, however many images it has; see `train_fine_tuning`.
+    cross_validate : int, optional
+        Number of folds of a cross-validation, at least 2. The images to train and to test are put together and cut into
+        so many parts. Each part is tested with a network that was trained on the others, so every image is tested
+        once. See `Run` for what a run then records.
     skip_unreadable : bool
         Whether to leave out images that cannot be read. If False, they raise an error.
     out : path, optional
@@ -174,6 +184,8 @@ def run_comparison(
         **defaults_of(name, net)._asdict(),
         **{name: value for name, value in given.items() if value is not None},
         "seeds": list(seeds),
+        "balance": balance,
+        "cross_validate": cross_validate,
         "skip_unreadable": skip_unreadable,
         "precision": current_precision(),
     }
@@ -183,6 +195,7 @@ def run_comparison(
     if skip_unreadable:
         images = images[0].drop_unreadable(), images[1].drop_unreadable()
     inventory = log_inventory(images)
+    pairs = [images] if cross_validate is None else folds(pool(images), cross_validate)
     source = source_net(net, settings["pretrained"])
     classes = len(images[0].synsets)
     for strategy in strategies:  # raises errors before the first training
@@ -191,10 +204,10 @@ def run_comparison(
     return Comparison(
         settings=settings,
         classes=list(images[0].synsets),
-        images=_describe(*images, given=not isinstance(data, (str, os.PathLike))),
+        images={**_describe(*images, given=not isinstance(data, (str, os.PathLike))), **_describe_folds(pairs)},
         devices=[str(device) for device in runtime.devices()],
         versions=runtime.versions(),
-        runs=[_run(strategy, seed, settings, images, source, folder) for seed in seeds for strategy in strategies],
+        runs=[_run(strategy, seed, settings, pairs, source, folder) for seed in seeds for strategy in strategies],
         inventory=inventory,
     )
 
@@ -208,6 +221,13 @@ def _describe(train: ImageFolder, test: ImageFolder, given: bool) -> dict[str, A
         "split": "as it was given" if given else drawn if train.root == test.root else "its own",
         "rendered": is_rendered(train.root),
     }
+
+
+def _describe_folds(pairs: list[Pair]) -> dict[str, Any]:
+    if len(pairs) == 1:
+        return {}
+    split = f"{len(pairs)} folds of all images, drawn with seed 0; every image is tested once"
+    return {"train": len(pairs[0][0]), "test": sum(len(test) for _, test in pairs), "split": split}
 
 
 def _check(settings: dict[str, Any]) -> None:
@@ -224,17 +244,55 @@ def _run(
     strategy: str,
     seed: int,
     settings: dict[str, Any],
-    images: Pair,
+    pairs: list[Pair],
     source: HybridBlock,
     folder: RunFolder | None,
 ) -> Run:
+    """Train and evaluate the network of a strategy and a seed, or with cross-validation a network for each fold."""
+    if len(pairs) == 1:
+        return _run_once(strategy, seed, settings, pairs[0], source, folder)
+    return _together([_run_once(strategy, seed, settings, pair, source, folder, k) for k, pair in enumerate(pairs, 1)])
+
+
+def _together(runs: list[Run]) -> Run:
+    """Return the runs of all folds as one."""
+    images = [run.confusion.sum() for run in runs]
+    predictions = [prediction for run in runs for prediction in run.predictions]
+
+    def mean(of_folds: Sequence[Epoch]) -> Epoch:
+        names = ("loss", "train_acc", "test_acc", "test_loss", "examples_per_s")
+        means: dict[str, Any] = {
+            name: float(np.average([getattr(e, name) for e in of_folds], weights=images)) for name in names
+        }
+        return Epoch(epoch=of_folds[0].epoch, seconds=sum(epoch.seconds for epoch in of_folds), **means)
+
+    return replace(
+        runs[0],
+        history=History(runs[0].history.devices, [*map(mean, zip(*(run.history.epochs for run in runs)))]),
+        confusion=np.sum([run.confusion for run in runs], axis=0),
+        mistakes=_mistakes(predictions),
+        predictions=predictions,
+        folds=[accuracy for run in runs for accuracy in run.accuracies],
+    )
+
+
+def _run_once(
+    strategy: str,
+    seed: int,
+    settings: dict[str, Any],
+    images: Pair,
+    source: HybridBlock,
+    folder: RunFolder | None,
+    fold: int = 0,
+) -> Run:
     """Train and evaluate one network, or load the record of a finished run."""
-    if folder and (done := folder.load(strategy, seed)):
-        logger.info("%s, seed %d, done already:\n%s", strategy, seed, done.history)
+    title = f"{strategy}, seed {seed}" + (f", fold {fold} of {settings['cross_validate']}" if fold else "")
+    if folder and (done := folder.load(strategy, seed, fold)):
+        logger.info("%s, done already:\n%s", title, done.history)
         return done
     rate = find_strategy(strategy).rate
     learning_rate = settings[rate] if rate else None
-    logger.info("%s, seed %d%s:", strategy, seed, f", learning rate {learning_rate:g}" if learning_rate else "")
+    logger.info("%s%s:", title, f", learning rate {learning_rate:g}" if learning_rate else "")
     shown = {"size": settings["size"], "batch_size": settings["batch_size"]}
     net, history = train_network(
         strategy,
@@ -243,7 +301,8 @@ def _run(
         rates=Rates(*(settings[name] for name in Rates._fields)),
         seed=seed,
         num_epochs=settings["epochs"],
-        checkpoint=folder.checkpoint(strategy, seed) if folder else None,
+        balance=settings["balance"],
+        checkpoint=folder.checkpoint(strategy, seed, fold) if folder else None,
         **shown,
     )
     probabilities, labels = predict(net, images[1], **shown)
@@ -251,7 +310,7 @@ def _run(
     confusion = confusion_matrix(probabilities, labels)
     run = Run(strategy, seed, learning_rate, history, confusion, _mistakes(predictions), predictions)
     if folder:
-        folder.save(run, net, images[0].synsets)
+        folder.save(run, net, images[0].synsets, fold)
     return run
 
 

@@ -17,7 +17,11 @@ from d2ltl.files import write_json
 from d2ltl.history import History
 from d2ltl.models.parameters import write_parameters
 
-UNRECORDED = {"lr_lp_ft": BOOK.lr_lp_ft}  # settings that version 0.1.0 did not have, and their value
+UNRECORDED = {  # settings that version 0.1.0 did not have, and their value
+    "lr_lp_ft": BOOK.lr_lp_ft,
+    "balance": False,
+    "cross_validate": None,
+}
 
 
 class Prediction(NamedTuple):
@@ -37,6 +41,10 @@ class Run:
     are predicted classes. `mistakes` are the test images that were misclassified with the highest probability, as dicts
     of ``file``, ``true``, ``predicted`` and ``probability``. `predictions` are those of all test images after the last
     epoch; none in a record of version 0.1.
+
+    With cross-validation, a run trains a network for each fold. The curves of `history` are then means over the folds
+    and its seconds are sums. `confusion`, `mistakes` and `predictions` are of all images. `folds` are the test
+    accuracies of folds.
     """
 
     strategy: str
@@ -46,6 +54,12 @@ class Run:
     confusion: np.ndarray
     mistakes: list[dict[str, Any]]
     predictions: list[Prediction] = field(default_factory=list)
+    folds: list[float] = field(default_factory=list)
+
+    @property
+    def accuracies(self) -> list[float]:
+        """Test accuracies of the trained networks after the last epoch: one for each fold, or a single one."""
+        return self.folds or [self.history.curve("test_acc")[-1]]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the run as a dict of JSON values, which `from_dict` reads."""
@@ -59,6 +73,7 @@ class Run:
             "confusion": self.confusion.tolist(),
             "mistakes": self.mistakes,
             **({"predictions": [list(prediction) for prediction in self.predictions]} if self.predictions else {}),
+            **({"folds": self.folds} if self.folds else {}),
         }
 
     @classmethod
@@ -67,7 +82,8 @@ class Run:
         history = History.from_dict({"devices": values["devices"], "epochs": values["history"]})
         kept = {name: values[name] for name in ("strategy", "seed", "learning_rate", "mistakes")}
         predictions = [Prediction(*prediction) for prediction in values.get("predictions", ())]
-        return cls(history=history, confusion=np.array(values["confusion"]), predictions=predictions, **kept)
+        kept.update(predictions=predictions, folds=values.get("folds", []))
+        return cls(history=history, confusion=np.array(values["confusion"]), **kept)
 
 
 class RunFolder:
@@ -75,7 +91,7 @@ class RunFolder:
 
     A finished run has its parameters (``.params``, which `source_net` can load), the names of the classes (``.json``)
     and its record (``.run.json``). The record is written last, so a run with a record is complete. An unfinished run
-    has a ``.checkpoint`` file.
+    has a ``.checkpoint`` file. With cross-validation, each fold has such files; folds are counted from 1.
     """
 
     def __init__(self, runs: Path) -> None:
@@ -99,28 +115,29 @@ class RunFolder:
             write_json(file, settings)
         return cls(out / "runs")
 
-    def checkpoint(self, strategy: str, seed: int) -> Path:
+    def checkpoint(self, strategy: str, seed: int, fold: int = 0) -> Path:
         """Return the path of the checkpoint of an unfinished run."""
-        return self.runs / f"{strategy}-seed{seed}.checkpoint"
+        return self._file(strategy, seed, fold, "checkpoint")
 
-    def _record(self, strategy: str, seed: int) -> Path:
-        return self.runs / f"{strategy}-seed{seed}.run.json"
+    def _file(self, strategy: str, seed: int, fold: int, suffix: str) -> Path:
+        of_fold = f"-fold{fold}" if fold else ""
+        return self.runs / f"{strategy}-seed{seed}{of_fold}.{suffix}"
 
-    def load(self, strategy: str, seed: int) -> Run | None:
+    def load(self, strategy: str, seed: int, fold: int = 0) -> Run | None:
         """Return the record of a finished run, or None if the run is not finished."""
-        record = self._record(strategy, seed)
+        record = self._file(strategy, seed, fold, "run.json")
         if not record.exists():
             return None
-        self.checkpoint(strategy, seed).unlink(missing_ok=True)  # `save` may have been killed before it did this
+        self.checkpoint(strategy, seed, fold).unlink(missing_ok=True)  # `save` may have been killed before it did this
         return Run.from_dict(_read_json(record))
 
-    def save(self, run: Run, net: HybridBlock, classes: list[str]) -> None:
+    def save(self, run: Run, net: HybridBlock, classes: list[str], fold: int = 0) -> None:
         """Write the parameters, the class names and the record of a finished run, and delete its checkpoint."""
-        parameters = self.runs / f"{run.strategy}-seed{run.seed}.params"
+        parameters = self._file(run.strategy, run.seed, fold, "params")
         write_parameters(net, parameters)
         write_json(parameters.with_suffix(".json"), classes)
-        write_json(self._record(run.strategy, run.seed), run.to_dict())
-        self.checkpoint(run.strategy, run.seed).unlink(missing_ok=True)
+        write_json(self._file(run.strategy, run.seed, fold, "run.json"), run.to_dict())
+        self.checkpoint(run.strategy, run.seed, fold).unlink(missing_ok=True)
 
 
 def _is_free(out: Path) -> bool:

@@ -194,6 +194,13 @@ def _difference_in_form(one: str, other: str) -> str:
 
 def _folded(name: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", name).casefold().replace("_", " ").replace("-", " ").split())
+def pool(pair: Pair) -> ImageFolder:
+    """Return the images of both parts as one set."""
+    train, test = pair
+    images = train.subset([])
+    images.items = train.items + test.items
+    images.skipped = train.skipped + test.skipped
+    return images
 
 
 def name_of(data: Data) -> str:

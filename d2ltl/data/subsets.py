@@ -7,6 +7,7 @@ the same seed, smaller subsets are therefore contained in larger ones.
 from __future__ import annotations
 
 import numpy as np
+from sklearn.model_selection import StratifiedKFold
 
 from d2ltl.data.folders import ImageFolder
 from d2ltl.errors import ImageFolderError, SettingsError
@@ -55,6 +56,25 @@ def split(images: ImageFolder, share: float, seed: int = 0) -> tuple[ImageFolder
     numbers = [min(count - 1, max(1, round(share * count))) for count in counts.tolist()]
     drawn, rest = _draw(images, np.array(numbers), seed)
     return rest, drawn
+
+
+def folds(images: ImageFolder, number: int, seed: int = 0) -> list[tuple[ImageFolder, ImageFolder]]:
+    """Cut images at random into `number` folds, stratified by class; return a training and a test part for each fold.
+
+    Every image is in one test part; the training part contains all others. `number` is at least 2, and every class must
+    have at least so many images.
+    """
+    if number < 2:
+        raise SettingsError(f"The number of folds is {number}; it is at least 2.")
+    for name, count in zip(images.synsets, _counts(images).tolist()):
+        if count < number:
+            raise ImageFolderError(
+                f"{images.root} has {count} image{'s' * (count != 1)} of {name}; for {number} folds, at least "
+                f"{number} are needed. Use fewer folds."
+            )
+    cut = StratifiedKFold(number, shuffle=True, random_state=seed)
+    parts = cut.split(images.labels, images.labels)
+    return [(images.subset(train.tolist()), images.subset(test.tolist())) for train, test in parts]
 
 
 def imbalanced(images: ImageFolder, ratio: float, rare: str, seed: int = 0) -> ImageFolder:

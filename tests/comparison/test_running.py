@@ -9,6 +9,7 @@ from conftest import write_images
 import d2ltl
 import data_hub
 from d2ltl import datasets
+from d2ltl.comparison import report
 from d2ltl.comparison.runs import Run
 from d2ltl.comparison.sentences import reading
 from d2ltl.comparison.strategies import STRATEGIES
@@ -91,6 +92,49 @@ def test_it_is_the_same_alone_and_in_company(stripes, source_file):
     assert outcome(alone)[0] == next(run for run in outcome(both) if run[:2] == ("scratch", 1))
 
 
+def test_cross_validation_tests_every_image_once(stripes, source_file, tmp_path):
+    options = {"strategies": ["finetune", "codes-softmax"], "cross_validate": 3, "out": tmp_path / "out"}
+    comparison = compare(stripes, source_file, **options)
+    assert comparison.images == {
+        **{"train": 40, "test": 60, "skipped": 0, "rendered": False},
+        "split": "3 folds of all images, drawn with seed 0; every image is tested once",
+    }
+    for run in comparison.runs:
+        assert run.confusion.sum(axis=1).tolist() == [30, 30]
+        assert len(run.folds) == 3
+        assert np.mean(run.folds) == pytest.approx(run.confusion.trace() / 60)
+        assert run.history.epochs[-1].test_acc == pytest.approx(run.confusion.trace() / 60)
+        assert len(run.history) == (2 if run.strategy == "finetune" else 1)
+        of_folds = [
+            json.loads((tmp_path / f"out/runs/{run.strategy}-seed0-fold{k}.run.json").read_text()) for k in (1, 2, 3)
+        ]
+        assert run.history.seconds == pytest.approx(sum(e["seconds"] for record in of_folds for e in record["history"]))
+        assert [record["history"][-1]["test_acc"] for record in of_folds] == run.folds
+        assert Run.from_dict(run.to_dict()).folds == run.folds
+    table = report.table(comparison)
+    assert "of each fold" in table
+    assert " ".join(f"{accuracy:.3f}" for accuracy in comparison.runs[0].folds) in table
+    again = compare(stripes, source_file, **options, resume=True)
+    assert outcome(again) == outcome(comparison)
+
+
+def test_an_interrupted_cross_validation_goes_on(stripes, source_file, tmp_path):
+    options = {"strategies": ["codes-softmax"], "cross_validate": 3}
+    whole = compare(stripes, source_file, out=tmp_path / "a", **options)
+    for k in (2, 3):
+        (tmp_path / f"a/runs/codes-softmax-seed0-fold{k}.run.json").unlink()
+    assert outcome(compare(stripes, source_file, out=tmp_path / "a", resume=True, **options)) == outcome(whole)
+
+
+def test_balance_reaches_the_training(stripes, source_file):
+    train, test = d2ltl.load_images(stripes)
+    pair = d2ltl.imbalanced(train, 5, "across"), test
+    options = {"strategies": ["codes-softmax", "finetune"], "epochs": 1}
+    plain, balanced = (compare(pair, source_file, balance=balance, **options) for balance in (False, True))
+    for one, other in zip(plain.runs, balanced.runs):
+        assert one.history.curve("loss") != other.history.curve("loss")
+
+
 def test_the_trained_parameters_are_a_source_model(stripes, source_file, tmp_path):
     compare(stripes, source_file, out=tmp_path / "out", strategies=["finetune"])
     net = d2ltl.source_net("tiny", tmp_path / "out/runs/finetune-seed0.params")
@@ -165,6 +209,9 @@ def test_a_folder_of_something_else_is_left_alone(stripes, source_file, tmp_path
         ({"strategies": ["finetune", "freeze-9"]}, "has . stages; 9 of them"),
         ({**SQUEEZENET, "strategies": ["finetune", "lp-ft"]}, "not a dense layer"),
         ({**SQUEEZENET, "strategies": ["scratch", "codes-svm"]}, "not a dense layer"),
+        ({"cross_validate": 1}, "number of folds is 1; it is at least 2"),
+        ({"cross_validate": 31}, "has 30 images of across; for 31 folds, at least 31 .* Use fewer"),
+        ({"strategies": ["codes-softmax-9"]}, "has . stages; 9 of them"),
         ({"net": "resnet19"}, "resnet19"),
         ({"data": "nowhere"}, "nowhere is not a folder"),
     ],
