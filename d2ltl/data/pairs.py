@@ -194,6 +194,8 @@ def _difference_in_form(one: str, other: str) -> str:
 
 def _folded(name: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", name).casefold().replace("_", " ").replace("-", " ").split())
+
+
 def pool(pair: Pair) -> ImageFolder:
     """Return the images of both parts as one set."""
     train, test = pair
