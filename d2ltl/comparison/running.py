@@ -169,9 +169,7 @@ def run_comparison(
     }
     strategies = settings["strategies"] = list(settings["strategies"])
     _check(settings)
-    images = as_pair(data)
-    if skip_unreadable:
-        images = images[0].drop_unreadable(), images[1].drop_unreadable()
+    images = as_pair(data, skip_unreadable=skip_unreadable)
     source = source_net(net, settings["pretrained"])
     classes = len(images[0].synsets)
     for strategy in strategies:  # raises errors before the first training

@@ -13,12 +13,12 @@ from mxnet.gluon.data.vision import ImageFolderDataset
 from tqdm.auto import tqdm
 
 from d2ltl.arrays import to_mx
-from d2ltl.data.decoding import DecodedImages, PathLike
+from d2ltl.data.decoding import REMEDY, DecodedImages
+from d2ltl.data.formats import SUFFIXES, PathLike, fault_of, is_image
 from d2ltl.errors import ImageFolderError
 
 logger = logging.getLogger(__name__)
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
 CLUTTER = frozenset({"thumbs.db", "desktop.ini", "__macosx"})  # files of file managers; ignored, as are hidden files
 CACHE_BYTES = 2**30  # size limit of the decoded images that an ImageFolder keeps
 
@@ -27,16 +27,18 @@ class ImageFolder(ImageFolderDataset):
     """Data set of images with one folder per class; extends Gluon's `ImageFolderDataset`.
 
     ``images[i]`` is an MXNet array (height, width, 3) of uint8, and its label, an index of the class names `synsets`.
-    `items` are the files and labels; `skipped` are the files that `drop_unreadable` left out. JPEG, PNG, WebP, GIF
-    (first frame), BMP and TIFF images are converted to RGB, with EXIF rotation and a white background. Hidden files are
-    ignored, other files that are not images are ignored with a warning. Decoded images are cached up to 1 GiB in all.
+    `items` are the files and labels; `skipped` are the files that `drop_unreadable` left out. All formats that Pillow
+    reads (of a moving image the first frame) are converted to RGB, with EXIF rotation and a white background; the first
+    bytes of a file say its format, not the suffix. Hidden files are ignored, other files that are not images are
+    ignored with a warning. Decoded images are cached up to 1 GiB in all. Pixels of more than 8 bits are scaled by the
+    range in use in all the images.
     """
 
     def __init__(self, root: PathLike) -> None:
         self.root = os.fspath(root)
         self.skipped: list[str] = []
-        self._decoded = DecodedImages(CACHE_BYTES)
         super().__init__(self.root)
+        self._decoded = DecodedImages(CACHE_BYTES, [path for path, _ in self.items])
 
     def _list_images(self, root: str) -> None:  # overrides Gluon's method, which accepts empty classes and one class
         folders = class_folders(root)
@@ -49,7 +51,7 @@ class ImageFolder(ImageFolderDataset):
         for label, folder in enumerate(folders):
             images = [path for path in visible(folder) if _is_image(path)]
             if not images:
-                kinds = ", ".join(sorted(IMAGE_SUFFIXES))
+                kinds = ", ".join(sorted(SUFFIXES))
                 raise ImageFolderError(f"{folder} holds no image ({kinds}). Add some, or move the folder elsewhere.")
             self.items += [(os.fspath(path), label) for path in images]
 
@@ -70,7 +72,7 @@ class ImageFolder(ImageFolderDataset):
         folder.__dict__.update(images.__dict__)
         folder.root = images._root  # Gluon has no public name for it
         folder.skipped = []
-        folder._decoded = DecodedImages(CACHE_BYTES)
+        folder._decoded = DecodedImages(CACHE_BYTES, [path for path, _ in folder.items])
         return folder
 
     def __getitem__(self, idx: int) -> tuple[Any, int]:
@@ -109,6 +111,18 @@ class ImageFolder(ImageFolderDataset):
         names = [self.synsets[label] for _, label in self.items]
         return self.relabel([name if name in wanted else None for name in names])
 
+    def scale_as(self, images: ImageFolder) -> None:
+        """Scale pixels of more than 8 bits by the range in use in other images: those to train."""
+        self._decoded.paths = images._decoded.paths
+
+    def check_files(self) -> ImageFolder:
+        """Return the images; raise ImageFolderError if the first bytes of a file show that it cannot be read."""
+        faults = [f"{path} cannot be read as an image ({fault})" for path, _ in self.items if (fault := fault_of(path))]
+        if faults:
+            more = f", nor can {len(faults) - 1} more of the {len(self)} files" if faults[1:] else ""
+            raise ImageFolderError(f"{faults[0]}{more}. {REMEDY}")
+        return self
+
     def drop_unreadable(self) -> ImageFolder:
         """Return the images that can be read. The other images are logged and listed in `skipped`."""
         readable, skipped = [], []
@@ -136,7 +150,7 @@ class UnlabelledImages(ImageFolder):
         for folder, folders, _ in os.walk(root):
             shown = visible(Path(folder))
             folders[:] = [path.name for path in shown if path.is_dir()]
-            images = [path for path in shown if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()]
+            images = [path for path in shown if is_image(path)]
             self.items += [(os.fspath(path), 0) for path in images]
         if not self.items:
             raise ImageFolderError(f"{root} holds no image, nor do the folders in it.")
@@ -162,11 +176,11 @@ def visible(folder: Path) -> list[Path]:
 
 def holds_images(folder: Path) -> bool:
     """Return whether a folder directly contains images."""
-    return any(path.suffix.lower() in IMAGE_SUFFIXES for path in visible(folder))
+    return any(is_image(path) for path in visible(folder))
 
 
 def _is_image(path: Path) -> bool:
-    if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file():
+    if is_image(path):
         return True
     logger.warning("ignored %s, which is not an image", path)
     return False

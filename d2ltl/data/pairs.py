@@ -9,8 +9,8 @@ from typing import Union, cast
 
 from mxnet.gluon.data.vision import ImageFolderDataset
 
-from d2ltl.data.decoding import PathLike
 from d2ltl.data.folders import ImageFolder, UnlabelledImages, class_folders, holds_images
+from d2ltl.data.formats import PathLike
 from d2ltl.data.subsets import split
 from d2ltl.datasets import find_data
 from d2ltl.errors import ImageFolderError
@@ -38,7 +38,8 @@ def load_images(root: PathLike, *, seed: int = 0, skip_unreadable: bool = False)
         Seed of the random split. It has no effect if the folder contains ``train/`` and ``test/``.
     skip_unreadable : bool
         Whether to read every image once and leave out those that cannot be read. They are logged and listed in
-        `ImageFolder.skipped`. If False, such an image raises an error when it is first used.
+        `ImageFolder.skipped`. If False, such an image raises an error when it is first used, or before a training if
+        its first bytes show that it is no image.
 
     Returns
     -------
@@ -52,7 +53,8 @@ def load_images(root: PathLike, *, seed: int = 0, skip_unreadable: bool = False)
     """
     folder = find_data(root)
     if parts := _parts(folder):
-        pair = as_pair((ImageFolder(parts[0]), ImageFolder(parts[1])), os.fspath(root))
+        pair = _as_folders((ImageFolder(parts[0]), ImageFolder(parts[1])), os.fspath(root))
+        pair[1].scale_as(pair[0])
     else:
         images = ImageFolder(folder)
         pair = split(images, TEST_SHARE, seed)
@@ -74,13 +76,22 @@ def _parts(root: PathLike) -> tuple[Path, Path] | None:
     return None
 
 
-def as_pair(data: Data, name: str = "The data set") -> Pair:
+def as_pair(data: Data, name: str = "The data set", *, skip_unreadable: bool = False) -> Pair:
     """Return the training and the test images of `data`: the argument of `load_images`, or the pair that it returns.
 
     The parts of the pair may be Gluon's `ImageFolderDataset`. The message of an ImageFolderError begins with `name`.
+    `skip_unreadable` is that of `load_images`.
     """
     if isinstance(data, (str, os.PathLike)):
-        return load_images(data)
+        train, test = load_images(data, skip_unreadable=skip_unreadable)
+    else:
+        train, test = _as_folders(data, name)
+        if skip_unreadable:
+            train, test = train.drop_unreadable(), test.drop_unreadable()
+    return train.check_files(), test.check_files()
+
+
+def _as_folders(data: Pair, name: str) -> Pair:
     if not isinstance(data, (tuple, list)) or len(data) != 2:
         raise ImageFolderError(
             f"{name} is a {type(data).__name__}; give a name of the data hub, a folder, an archive, or a pair of "
