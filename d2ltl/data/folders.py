@@ -16,6 +16,7 @@ from d2ltl.arrays import to_mx
 from d2ltl.data.decoding import REMEDY, DecodedImages
 from d2ltl.data.formats import SUFFIXES, PathLike, fault_of, is_image
 from d2ltl.errors import ImageFolderError
+from d2ltl.files import printable
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +47,7 @@ class ImageFolder(ImageFolderDataset):
             found = f"{len(folders)} class folder{'s' * (len(folders) != 1)}"
             names = f" ({', '.join(folder.name for folder in folders)})" if folders else ""
             raise ImageFolderError(f"{root} has {found}{names}; at least 2 are needed, one for each class.")
-        self.synsets = [folder.name for folder in folders]
+        self.synsets = [printable(folder.name) for folder in folders]
         self.items = []
         for label, folder in enumerate(folders):
             images = [path for path in visible(folder) if _is_image(path)]
