@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import logging
 import signal
 import sys
@@ -70,6 +71,8 @@ def run_command(work: Callable[[], object], stopped: Callable[[], str] = lambda:
     Log messages of `work` go to standard output; an error is one line on stderr. `stopped` returns the message to print
     after Ctrl-C: which files exist and how to continue.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # for names of files that stdout's encoding does not have
     logging.basicConfig(format="%(message)s", stream=sys.stdout)
     for name in ("d2ltl", "data_hub"):
         logging.getLogger(name).setLevel(logging.INFO)

@@ -79,7 +79,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.out is None:
         args.out = Path("results", datetime.now().strftime("%Y-%m-%d-%H%M%S"))
         arguments += ["--out", str(args.out)]
-    print(f"The report will be in {args.out}")
     return run_command(lambda: _compare(args), lambda: _resume_hint(args.out, arguments))
 
 
@@ -91,6 +90,7 @@ def _resume_hint(out: Path, arguments: list[str]) -> str:
 
 
 def _compare(args: argparse.Namespace) -> None:
+    print(f"The report will be in {args.out}")
     from d2ltl.comparison import report  # imported here so that --help does not load MXNet
     from d2ltl.comparison.running import run_comparison
     from d2ltl.models import packages

@@ -100,7 +100,7 @@ def write_report(comparison: Comparison, out: str | os.PathLike[str]) -> Path:
     for name, content in pictures.items():
         write_bytes(out / name, content)
     write_json(out / "report.json", comparison.to_dict())
-    write_bytes(out / "report.html", _page(comparison, pictures).encode())
+    write_bytes(out / "report.html", _page(comparison, pictures).encode(errors="backslashreplace"))
     return out / "report.html"
 
 

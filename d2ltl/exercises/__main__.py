@@ -57,11 +57,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run an exercise. Return the exit status: 0, 2 after an error in arguments or data, 130 after Ctrl-C."""
     args = parse(argv)
     out = args.out or Path("results", f"exercise-{args.exercise}-{datetime.now():%Y-%m-%d-%H%M%S}")
-    print(f"Figure and numbers will be in {out}")
 
     def work() -> None:
         from d2ltl.exercises.commands import run_exercise  # imported here so that --help does not load MXNet
 
+        print(f"Figure and numbers will be in {out}")
         run_exercise(args, out)
 
     return run_command(work)
