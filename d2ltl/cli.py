@@ -37,6 +37,9 @@ OPTIONS: dict[str, dict[str, Any]] = {
                "test/ with one folder per class, or only class folders (then a fifth of the images is for testing); "
                "default: hotdog, the book's photographs, if on this machine, else hotdog-mini, rendered images that "
                "come with d2ltl"},
+    "--skip-unreadable": {"action": "store_true", "help": "leave out images that cannot be read"},
+    "--check-duplicates": {"action": "store_true", "help":
+                           "warn of near-duplicates, too (needs the package imagehash); of copies it always warns"},
     "--size": {"type": int, "metavar": "PIXELS", "help":
                f"height and width of the images that the network sees; default: {default_of('size')}"},
     "--net": {"default": "resnet18_v2", "metavar": "NAME", "help":

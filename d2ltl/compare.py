@@ -40,8 +40,7 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = new_parser("d2ltl.compare", DESCRIPTION, EXAMPLES)
     # fmt: off
     data = parser.add_argument_group("data")
-    add_options(data, "--data", "--size")
-    data.add_argument("--skip-unreadable", action="store_true", help="leave out images that cannot be read")
+    add_options(data, "--data", "--size", "--skip-unreadable", "--check-duplicates")
     add_options(parser.add_argument_group("source model"), "--net", "--pretrained")
     how = parser.add_argument_group("training")
     how.add_argument("--strategies", nargs="+", metavar="NAME",

@@ -110,6 +110,7 @@ def run_comparison(
     seeds: Sequence[int] = (0,),
     strategies: Sequence[str] | None = None,
     skip_unreadable: bool = False,
+    check_duplicates: bool = False,
     out: str | os.PathLike[str] | None = None,
     resume: bool = False,
 ) -> Comparison:
@@ -136,6 +137,8 @@ def run_comparison(
         EfficientNet also ``lp-ft``.
     skip_unreadable : bool
         Whether to leave out images that cannot be read. If False, they raise an error.
+    check_duplicates : bool
+        Whether to warn of near-duplicates too; see `load_images`.
     out : path, optional
         Folder for the trained parameters, the records of the runs, and the checkpoints.
     resume : bool
@@ -169,7 +172,7 @@ def run_comparison(
     }
     strategies = settings["strategies"] = list(settings["strategies"])
     _check(settings)
-    images = as_pair(data, skip_unreadable=skip_unreadable)
+    images = as_pair(data, skip_unreadable=skip_unreadable, check_duplicates=check_duplicates)
     source = source_net(net, settings["pretrained"])
     classes = len(images[0].synsets)
     for strategy in strategies:  # raises errors before the first training

@@ -61,6 +61,15 @@ def read_image(path: PathLike, levels: Levels | None = None) -> np.ndarray:
         ) from error
 
 
+def image_size(path: PathLike) -> tuple[int, int] | None:
+    """Return the shorter and the longer side of an image in pixels, as its file says; None if it cannot be read."""
+    try:
+        with _strict_and_silent(), Image.open(path) as image:
+            return min(image.size), max(image.size)
+    except Exception:  # Pillow raises exceptions of many kinds for damaged files
+        return None
+
+
 def _orientation(image: Image.Image) -> Any:
     """Return the EXIF orientation, 1 to 8; anything else, or None, if the EXIF data has none or is damaged."""
     try:

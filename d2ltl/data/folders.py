@@ -78,8 +78,11 @@ class ImageFolder(ImageFolderDataset):
 
     def __getitem__(self, idx: int) -> tuple[Any, int]:
         """Return an image, an MXNet array (height, width, 3) of uint8 RGB values, and its label."""
-        path, label = self.items[idx]
-        return to_mx(self._decoded.read(path)), label
+        return to_mx(self.read(idx)), self.items[idx][1]
+
+    def read(self, idx: int) -> np.ndarray:
+        """Return the pixels of an image: uint8, shape (height, width, 3), RGB."""
+        return self._decoded.read(self.items[idx][0])
 
     @property
     def labels(self) -> np.ndarray:

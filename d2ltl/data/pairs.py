@@ -9,6 +9,7 @@ from typing import Union, cast
 
 from mxnet.gluon.data.vision import ImageFolderDataset
 
+from d2ltl.data.duplicates import warn_of_copies
 from d2ltl.data.folders import ImageFolder, UnlabelledImages, class_folders, holds_images
 from d2ltl.data.formats import PathLike
 from d2ltl.data.subsets import split
@@ -24,7 +25,9 @@ Data = Union[PathLike, Pair]  # a name of the data hub, a folder, an archive, or
 Images = Union[Data, ImageFolderDataset]  # any of these, or one part of a pair
 
 
-def load_images(root: PathLike, *, seed: int = 0, skip_unreadable: bool = False) -> Pair:
+def load_images(
+    root: PathLike, *, seed: int = 0, skip_unreadable: bool = False, check_duplicates: bool = False
+) -> Pair:
     """Return the training and the test images of a data set.
 
     Parameters
@@ -40,6 +43,10 @@ def load_images(root: PathLike, *, seed: int = 0, skip_unreadable: bool = False)
         Whether to read every image once and leave out those that cannot be read. They are logged and listed in
         `ImageFolder.skipped`. If False, such an image raises an error when it is first used, or before a training if
         its first bytes show that it is no image.
+
+    check_duplicates : bool
+        Whether to look for near-duplicates, too, which needs the package `imagehash` and decodes all images. Copies of
+        an image are always looked for. A warning counts and names them, and a random split keeps them together.
 
     Returns
     -------
@@ -60,7 +67,10 @@ def load_images(root: PathLike, *, seed: int = 0, skip_unreadable: bool = False)
         pair = split(images, TEST_SHARE, seed)
         logger.info("%s has no train/ and test/: %d images to train, %d to test, seed %d", images.root, *map(len, pair),
                     seed)  # fmt: skip
-    return (pair[0].drop_unreadable(), pair[1].drop_unreadable()) if skip_unreadable else pair
+    if skip_unreadable:
+        pair = pair[0].drop_unreadable(), pair[1].drop_unreadable()
+    warn_of_copies(*pair, near=check_duplicates)
+    return pair
 
 
 def _parts(root: PathLike) -> tuple[Path, Path] | None:
@@ -76,18 +86,22 @@ def _parts(root: PathLike) -> tuple[Path, Path] | None:
     return None
 
 
-def as_pair(data: Data, name: str = "The data set", *, skip_unreadable: bool = False) -> Pair:
+def as_pair(
+    data: Data, name: str = "The data set", *, skip_unreadable: bool = False, check_duplicates: bool = False
+) -> Pair:
     """Return the training and the test images of `data`: the argument of `load_images`, or the pair that it returns.
 
     The parts of the pair may be Gluon's `ImageFolderDataset`. The message of an ImageFolderError begins with `name`.
-    `skip_unreadable` is that of `load_images`.
+    `skip_unreadable` and `check_duplicates` are those of `load_images`.
     """
     if isinstance(data, (str, os.PathLike)):
-        train, test = load_images(data, skip_unreadable=skip_unreadable)
+        train, test = load_images(data, skip_unreadable=skip_unreadable, check_duplicates=check_duplicates)
     else:
         train, test = _as_folders(data, name)
         if skip_unreadable:
             train, test = train.drop_unreadable(), test.drop_unreadable()
+        if check_duplicates:
+            warn_of_copies(train, test, near=True)
     return train.check_files(), test.check_files()
 
 
