@@ -54,7 +54,8 @@ def find_copies(*parts: ImageFolder, near: bool = False) -> np.ndarray:
             first[np.isin(first, copies)] = copies[0]
     if near:
         for image, other in _near_pairs(np.unique(first).tolist(), pixels):
-            first[first == first[other]] = first[image]
+            low, high = sorted((first[image], first[other]))
+            first[first == high] = low
     return first
 
 
@@ -71,7 +72,7 @@ def warn_of_copies(train: ImageFolder, test: ImageFolder, *, near: bool = False)
     def examples(copies: list[int]) -> str:
         names = [[printable(os.path.relpath(paths[i], top)) for i in (copy, first[copy])] for copy in copies[:NAMED]]
         more = f"; and {len(copies) - NAMED} more" if copies[NAMED:] else ""
-        return "; ".join(f"{name} is {'nearly ' * near}{other}" for name, other in names) + more
+        return "; ".join(f"{name} is {'nearly ' * near}the same as {other}" for name, other in names) + more
 
     copies = [i for i in range(len(paths)) if first[i] != i]
     leaked = [i for i in copies if first[i] < len(train) <= i]

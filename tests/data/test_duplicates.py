@@ -42,7 +42,7 @@ def test_a_training_image_in_the_test_set_is_a_warning(tmp_path, caplog, way):
         d2ltl.load_images(tmp_path)
     assert [record.getMessage() for record in caplog.records] == [
         "1 of the 7 test images are training images too, so the test accuracy is too high: "
-        f"test/across/other{suffix} is train/across/001.jpg"
+        f"test/across/other{suffix} is the same as train/across/001.jpg"
     ]
 
 
@@ -145,4 +145,4 @@ def test_near_duplicates_are_found_by_their_perceptual_hash(tmp_path, caplog, re
     assert "training images too" not in caplog.text
     d2ltl.load_images(tmp_path, check_duplicates=True)
     assert "2 of the 14 test images are training images too" in caplog.text
-    assert "test/a/smaller.jpg is nearly train/a/0.jpg" in caplog.text
+    assert "test/a/smaller.jpg is nearly the same as train/a/0.jpg" in caplog.text
