@@ -53,7 +53,9 @@ def test_a_comparison_writes_its_report(tmp_path, source_file, folder, classes, 
     assert again.to_dict() == comparison.to_dict()
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "utf-8", "latin-1"])
+@pytest.mark.parametrize(
+    "encoding", ["ascii", *(pytest.param(name, marks=pytest.mark.full) for name in ("utf-8", "latin-1"))]
+)
 def test_a_command_prints_names_that_its_output_cannot_encode(tmp_path, small_source_file, encoding):
     data = tmp_path / "热狗"
     write_images(data, 5, classes=("кот", "b\udcff"))
