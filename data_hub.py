@@ -194,8 +194,9 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m data_hub",
         description="Download, verify (by SHA1) and unpack named data sets.",
         epilog="Environment variables: D2LTL_DATA=FOLDER sets the cache folder. D2LTL_MIRRORS=FOLDER,URL,... lists "
-        "sources to try before the registered address. Exit status: 0 success, 1 verify found damage, 2 error, 130 "
-        "interrupted.",
+        "sources to try before the registered address. D2LTL_ZIP_ENCODING=NAME is the encoding of names that a zip "
+        "archive does not mark as UTF-8. D2LTL_UNPACK_GIB=NUMBER is the size in GiB to which an archive may grow. Exit "
+        "status: 0 success, 1 verify found damage, 2 error, 130 interrupted.",
     )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for run, text in {

@@ -14,9 +14,11 @@ CHAPTERS = ["jupyterlab>=4", "ipywidgets>=8", "nbclient>=0.10", *SHOW, *SOURCES]
 CLASS = ["nbgrader>=0.9.5"]
 DOCS = ["sphinx>=7", "myst-nb>=1.1", "furo"]
 KITCHEN = ["mitsuba>=3.9"]  # renders hotdog-mini
+HEIC = ["pillow-heif>=0.16"]
+DUPLICATES = ["imagehash>=4.3"]
 WHEEL = ["setuptools>=70.1"]  # can build a wheel without the package wheel
 ZOO = ["gluoncv==0.10.5.post0"]
-ALL = [*TEST, *CHAPTERS, *CLASS, *DOCS, *KITCHEN, *WHEEL, *ZOO]  # for all tests
+ALL = [*TEST, *CHAPTERS, *CLASS, *DOCS, *KITCHEN, *HEIC, *DUPLICATES, *WHEEL, *ZOO]  # for all tests
 CHECK = ["ruff==0.17.*", "mypy==2.4.*", "import-linter==2.17"]
 
 setup(
@@ -39,7 +41,7 @@ setup(
         "lazy_loader>=0.4",
         "matplotlib>=3.7",
         "numpy>=1.21,<2",
-        "pillow>=10",
+        "pillow>=11.3",  # the first that reads AVIF
         "pooch>=1.8",
         "psutil>=5.9",
         "requests>=2.28",
@@ -59,6 +61,8 @@ setup(
             "ipython<9.16",
         ],
         "imagenet-offline": OFFLINE,
+        "heic": HEIC,  # the photographs of iPhones
+        "duplicates": DUPLICATES,  # --check-duplicates
         "chapters": CHAPTERS,
         "class": CLASS,
         "docs": DOCS,

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import filecmp
+import logging
 import os
 import posixpath
 import shutil
 import stat
 import tarfile
-import unicodedata
 import uuid
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO, Callable, NamedTuple, Union, cast
@@ -21,8 +21,21 @@ from typing import IO, Callable, NamedTuple, Union, cast
 from _data_hub.errors import failures
 
 MAX_BYTES = 20 * 2**30  # size limit of the unpacked archive
+SURE_BYTES = 2**30  # an archive may always grow to this size
+MAX_GROWTH = 20  # times the size of the archive; images hardly grow
 MAX_MEMBERS = 2_000_000
 CHUNK = 2**20
+LIMIT = "D2LTL_UNPACK_GIB"  # environment variable: size limit in GiB that replaces those above
+ENCODING = "D2LTL_ZIP_ENCODING"  # environment variable: encoding of names that a zip archive does not mark as UTF-8
+
+# The encodings that zip programs of Windows use for names, by the language of the system.
+CODE_PAGES = {
+    "ar": "cp720", "be": "cp866", "bg": "cp866", "cs": "cp852", "el": "cp737", "he": "cp862", "hr": "cp852",
+    "hu": "cp852", "ja": "cp932", "ko": "cp949", "pl": "cp852", "ro": "cp852", "ru": "cp866", "sk": "cp852",
+    "sl": "cp852", "th": "cp874", "tr": "cp857", "uk": "cp866", "zh": "gb18030", "zh_hk": "cp950", "zh_tw": "cp950",
+}  # fmt: skip
+
+logger = logging.getLogger("data_hub")
 
 PathLike = Union[str, "os.PathLike[str]"]
 
@@ -46,23 +59,72 @@ def _members(archive: Path) -> Iterator[Member]:
         return _zip_members(archive)
     if tarfile.is_tarfile(archive):
         return _tar_members(archive)
-    raise ValueError("neither a zip nor a tar archive, or damaged")
+    hint = "; it is a web page, perhaps for a login" if is_page(archive) else ""
+    raise ValueError(f"neither a zip nor a tar archive, or damaged{hint}")
+
+
+def is_page(file: Path) -> bool:
+    """Return whether a file is an HTML page. Some servers send one instead of the file."""
+    with file.open("rb") as content:
+        return content.read(256).lstrip().lower().startswith((b"<!doctype html", b"<html"))
 
 
 def _zip_members(path: Path) -> Iterator[Member]:
     with zipfile.ZipFile(path) as archive:
-        for info in archive.infolist():
+        infos = archive.infolist()
+        for info, name in zip(infos, _zip_names(path, infos)):
             kind = stat.S_IFMT(info.external_attr >> 16)
             if info.flag_bits & 1:
-                raise ValueError(f"{info.filename!r} is protected by a password")
+                raise ValueError(f"{name!r} is protected by a password")
             if kind == stat.S_IFLNK:
                 with archive.open(info) as data:
                     target = data.read(4096).decode()
-                yield Member(info.filename, link=posixpath.join(posixpath.dirname(info.filename), target))
+                yield Member(name, link=posixpath.join(posixpath.dirname(name), target))
             elif kind in (0, stat.S_IFREG, stat.S_IFDIR):
-                yield Member(info.filename, data=None if info.filename.endswith("/") else partial(archive.open, info))
+                yield Member(name, data=None if name.endswith(("/", "\\")) else partial(archive.open, info))
             else:
-                raise ValueError(f"{info.filename!r} is a device or a pipe")
+                raise ValueError(f"{name!r} is a device or a pipe")
+
+
+def _zip_names(path: Path, infos: Sequence[zipfile.ZipInfo]) -> list[str]:
+    """Return the names of the members of a zip archive.
+
+    A name that is not marked as UTF-8 should be in code page 437, as `zipfile` reads it. Programs write other encodings
+    too: Finder UTF-8, Windows the code page of its language. The first encoding that suits all these names is used.
+    """
+    unmarked = {
+        info.filename: info.filename.encode("cp437")
+        for info in infos
+        if not info.flag_bits & 0x800 and not info.filename.isascii() and info.filename == info.orig_filename
+    }
+    if not unmarked:
+        return [info.filename for info in infos]
+    given = os.environ.get(ENCODING, "")
+    for encoding in [given] if given else ["utf-8", *_code_page(), "cp437"]:
+        try:
+            names = {name: raw.decode(encoding) for name, raw in unmarked.items()}
+        except UnicodeDecodeError:
+            continue
+        except LookupError:
+            break
+        if encoding == "cp437":
+            logger.warning(
+                "%s: the encoding of names such as %r is not known; they are read as cp437. If they are wrong, set the "
+                "environment variable %s (for example to gbk or cp866), and D2LTL_DATA to a new cache",
+                *(path, next(iter(names.values())), ENCODING),
+            )
+        else:
+            logger.info("%s: names such as %r are read as %s", path, next(iter(names.values())), encoding)
+        return [names.get(info.filename, info.filename) for info in infos]
+    raise ValueError(f"{ENCODING} is {given}, but its names are not in this encoding")
+
+
+def _code_page() -> list[str]:
+    """Return the code page of Windows for the language of this system, if there is one."""
+    variables = ("LC_ALL", "LC_CTYPE", "LANG")
+    language = next(filter(None, map(os.environ.get, variables)), "").partition(".")[0].lower()
+    page = CODE_PAGES.get(language) or CODE_PAGES.get(language.partition("_")[0])
+    return [page] if page else []
 
 
 def _tar_members(path: Path) -> Iterator[Member]:
@@ -89,52 +151,74 @@ def _tar_members(path: Path) -> Iterator[Member]:
 
 
 def relative(name: str) -> PurePosixPath:
-    """Return a member's name as a path; raise ValueError if it leaves the folder on any operating system."""
-    path = PurePosixPath(name)
-    if path.is_absolute() or ".." in path.parts or "\\" in name or PureWindowsPath(name).drive:
+    """Return a member's name as a path; raise ValueError if it leaves the folder on any operating system.
+
+    Backslashes separate folders, because some programs for Windows write them.
+    """
+    path = PurePosixPath(name.replace("\\", "/"))
+    if path.is_absolute() or ".." in path.parts or PureWindowsPath(name).drive:
         raise ValueError("the name leads out of the folder, here or on another system")
     return path
 
 
 class Tree:
-    """A new folder for the members of an archive. It rejects members that collide or exceed the size limit."""
+    """A new folder for the members of an archive. It rejects members that collide or exceed the size limit.
 
-    def __init__(self, root: Path) -> None:
+    Whether names that differ only in case or Unicode form collide, the file system decides.
+    """
+
+    def __init__(self, root: Path, limit: int) -> None:
         root.mkdir()
         self.root = root
         self.files: dict[str, tuple[int, int]] = {}  # size and CRC-32 by name
         self._bytes = 0
-        self._taken = {".": "./"}  # names by their case-folded, normalised form; names of folders end with /
+        self._limit = limit
+        self._folders = {PurePosixPath(".")}
 
     def add_folder(self, path: PurePosixPath) -> None:
         for folder in (*reversed(path.parents), path):
-            if self._take(folder, f"{folder}/"):
-                (self.root / folder).mkdir()
+            if folder not in self._folders:
+                with self._no_collision():
+                    (self.root / folder).mkdir()
+                self._folders.add(folder)
 
     def add_file(self, path: PurePosixPath, data: IO[bytes]) -> None:
         self.add_folder(path.parent)
-        if not self._take(path, str(path)):
+        if str(path) in self.files:
             raise ValueError("is in the archive twice")
         start, crc = self._bytes, 0
-        with (self.root / path).open("xb") as file:
+        with self._no_collision(), (self.root / path).open("xb") as file:
             while chunk := data.read(CHUNK):
                 self._bytes += len(chunk)
-                if self._bytes > MAX_BYTES:
-                    raise ValueError(f"grows past the limit of {MAX_BYTES:,} bytes for an archive")
+                if self._bytes > self._limit:
+                    raise ValueError(
+                        f"grows past the limit of {self._limit:,} bytes for this archive. If you trust it, set the "
+                        f"environment variable {LIMIT} to a larger limit, in GiB"
+                    )
                 file.write(chunk)
                 crc = zlib.crc32(chunk, crc)
         self.files[str(path)] = self._bytes - start, crc
 
-    def _take(self, path: PurePosixPath, name: str) -> bool:
-        """Register a name and return whether it is new; raise ValueError if some file system would confuse two names.
+    @contextlib.contextmanager
+    def _no_collision(self) -> Iterator[None]:
+        try:
+            yield
+        except FileExistsError as error:
+            raise ValueError("collides with another member of the archive on this file system") from error
 
-        Such a file system ignores case or Unicode normalisation (macOS, Windows).
-        """
-        folded = unicodedata.normalize("NFD", unicodedata.normalize("NFD", str(path)).casefold())
-        new = folded not in self._taken
-        if self._taken.setdefault(folded, name) != name:
-            raise ValueError(f"collides with {self._taken[folded]!r}")
-        return new
+
+def size_limit(archive: Path) -> int:
+    """Return to how many bytes an archive may grow.
+
+    Images hardly compress, so an archive that grows to many times its size is not one of images. The variable
+    D2LTL_UNPACK_GIB allows more, or less.
+    """
+    if not (given := os.environ.get(LIMIT)):
+        return min(MAX_BYTES, max(SURE_BYTES, MAX_GROWTH * archive.stat().st_size))
+    try:
+        return int(float(given) * 2**30)
+    except (ValueError, OverflowError) as error:
+        raise ValueError(f"{LIMIT} is {given!r}; it is a number of GiB") from error
 
 
 def unpack(archive: Path, root: Path) -> dict[str, tuple[int, int]]:
@@ -143,7 +227,7 @@ def unpack(archive: Path, root: Path) -> dict[str, tuple[int, int]]:
 
     links = []
     with failures(os.fspath(archive)):
-        tree = Tree(root)
+        tree = Tree(root, size_limit(archive))
         for count, member in enumerate(tqdm(_members(archive), archive.name, unit=" files", delay=2)):
             with failures(f"{archive}: {member.name!r}"):
                 if count >= MAX_MEMBERS:
@@ -194,9 +278,9 @@ def extract(filename: PathLike, folder: PathLike | None = None) -> str:
     Raises
     ------
     DataHubError
-        If the archive is damaged, protected by a password, or larger than 20 GiB when unpacked. If a member is a
-        device, leaves the folder, or has the same name as another member on some file system. If a file exists with
-        different content.
+        If the archive is damaged or protected by a password. If it grows past 1 GiB and past 20 times its size, or past
+        20 GiB; the environment variable D2LTL_UNPACK_GIB sets another limit. If a member is a device, leaves the
+        folder, or has the same name as another member on this file system. If a file exists with different content.
     """
     archive = Path(filename)
     target = archive.parent if folder is None else Path(folder)

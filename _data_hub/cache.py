@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Callable, NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from _data_hub.archives import relative, temporary_folder, unpack
+from _data_hub.archives import is_page, relative, temporary_folder, unpack
 from _data_hub.errors import DataHubError, failures
 
 LOCK_TIMEOUT = 3600.0  # seconds to wait for another process that downloads or unpacks the same file
@@ -99,9 +99,7 @@ def fault_of(path: Path, sha1: str | None) -> str:
             return "no such file"
         if sha1 is None or (found := pooch.file_hash(os.fspath(path), alg="sha1")) == sha1:
             return ""
-        with path.open("rb") as file:
-            is_page = file.read(256).lstrip().lower().startswith((b"<!doctype html", b"<html"))
-    hint = " (it looks like a web page, perhaps for a login)" if is_page else ""
+        hint = " (it looks like a web page, perhaps for a login)" if is_page(path) else ""
     return f"wrong SHA1, expected {sha1}, found {found}{hint}"
 
 
@@ -110,7 +108,13 @@ def unpacked_folder(home: Path, fetch: Callable[[Path], Path]) -> Path:
     if damage := damage_of(home):
         with workplace(home, damage[0]) as temporary:
             if damage_of(home):  # another process may have unpacked it while this one waited for the lock
-                files = unpack(fetch(temporary), temporary / "unpacked")
+                archive = fetch(temporary)
+                try:
+                    files = unpack(archive, temporary / "unpacked")
+                except DataHubError:
+                    if home.name.startswith("url-"):  # no SHA1 says that the download is right: fetch it anew next time
+                        archive.unlink()
+                    raise
                 shutil.rmtree(home / "unpacked", ignore_errors=True)
                 (home / MANIFEST).write_text(json.dumps(files), encoding="utf-8")
                 (temporary / "unpacked").rename(home / "unpacked")

@@ -38,6 +38,9 @@ OPTIONS: dict[str, dict[str, Any]] = {
                "images and a table labels.csv of their classes; "
                "default: hotdog, the book's photographs, if on this machine, else hotdog-mini, rendered images that "
                "come with d2ltl"},
+    "--skip-unreadable": {"action": "store_true", "help": "leave out images that cannot be read"},
+    "--check-duplicates": {"action": "store_true", "help":
+                           "warn of near-duplicates, too (needs the package imagehash); of copies it always warns"},
     "--size": {"type": int, "metavar": "PIXELS", "help":
                f"height and width of the images that the network sees; default: {default_of('size')}"},
     "--net": {"default": "resnet18_v2", "metavar": "NAME", "help":
@@ -73,7 +76,8 @@ def run_command(work: Callable[[], object], stopped: Callable[[], str] = lambda:
     message to print after Ctrl-C: which files exist and how to continue.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(line_buffering=True)  # so that a pipe or a file gets each line at once
+        # A pipe or a file gets each line at once; what stdout's encoding does not have is escaped.
+        sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")
     logging.basicConfig(format="%(message)s", stream=sys.stdout)
     for name in ("d2ltl", "data_hub"):
         logging.getLogger(name).setLevel(logging.INFO)

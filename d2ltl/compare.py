@@ -40,8 +40,7 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = new_parser("d2ltl.compare", DESCRIPTION, EXAMPLES)
     # fmt: off
     data = parser.add_argument_group("data")
-    add_options(data, "--data", "--size")
-    data.add_argument("--skip-unreadable", action="store_true", help="leave out images that cannot be read")
+    add_options(data, "--data", "--size", "--skip-unreadable", "--check-duplicates")
     add_options(parser.add_argument_group("source model"), "--net", "--pretrained")
     how = parser.add_argument_group("training")
     how.add_argument("--strategies", nargs="+", metavar="NAME",
@@ -85,7 +84,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.out is None:
         args.out = Path("results", datetime.now().strftime("%Y-%m-%d-%H%M%S"))
         arguments += ["--out", str(args.out)]
-    print(f"The report will be in {args.out}")
     return run_command(lambda: _compare(args), lambda: _resume_hint(args.out, arguments))
 
 
@@ -97,6 +95,7 @@ def _resume_hint(out: Path, arguments: list[str]) -> str:
 
 
 def _compare(args: argparse.Namespace) -> None:
+    print(f"The report will be in {args.out}")
     from d2ltl.comparison import report, sentences  # imported here so that --help does not load MXNet
     from d2ltl.comparison.running import run_comparison
     from d2ltl.models import packages

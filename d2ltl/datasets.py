@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import data_hub
 from d2ltl.errors import ImageFolderError
+from d2ltl.files import printable
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +70,7 @@ def is_rendered(folder: str) -> bool:
 
 def title_of(data: str, rendered: bool) -> str:
     """Return the title of a data set in a figure: the last part of its path, marked if the images are rendered."""
-    return Path(data).name + " (rendered images)" * rendered
+    return printable(Path(data).name) + " (rendered images)" * rendered
 
 
 def find_data(data: str | os.PathLike[str]) -> str:

@@ -1,4 +1,4 @@
-"""Atomic writes: a file is written completely or not at all."""
+"""Atomic writes: a file is written completely or not at all. Names of files as text."""
 
 from __future__ import annotations
 
@@ -41,5 +41,16 @@ def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:
 
 
 def write_json(path: str | os.PathLike[str], value: Any) -> None:
-    """Write a value to an indented JSON file in UTF-8, atomically."""
-    write_bytes(path, (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode())
+    """Write a value to an indented JSON file in UTF-8, atomically. JSON's escapes keep names that are not UTF-8."""
+    write_bytes(path, (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode(errors="backslashreplace"))
+
+
+def printable(name: str) -> str:
+    r"""Return the name of a file as text. Bytes that are not UTF-8, which Python keeps as surrogates, become escapes.
+
+    Examples
+    --------
+    >>> printable('caf\udce9.jpg')
+    'caf\\xe9.jpg'
+    """
+    return name.encode(errors="surrogateescape").decode(errors="backslashreplace")

@@ -49,6 +49,7 @@ def advise(
     *,
     size: int | None = None,
     seed: int = 0,
+    skip_unreadable: bool = False,
 ) -> Advice:
     """Recommend a training strategy and a source model for a set of images, from quick measurements.
 
@@ -85,13 +86,15 @@ def advise(
         this data and each network. A network that cannot run images of this size sees 224 × 224 or 299 × 299 pixels.
     seed : int
         Seed of the random choice of images, the cross-validation folds and the training from scratch.
+    skip_unreadable : bool
+        Whether to leave out images that cannot be read. If False, they raise an error.
 
     Raises
     ------
     ImageFolderError, NetworkError, SettingsError
         If the images, a network or a number cannot be used, or a class has fewer than 4 training images.
     """
-    images = _training_images(data)
+    images = _training_images(data, skip_unreadable)
     if sources is None:
         sources = _sources_at_hand()
     _check(sources, size, seed)
@@ -145,11 +148,11 @@ def _check(sources: Mapping[str, HybridBlock], size: int | None, seed: int) -> N
             raise NetworkError(f"{name} does not know its name in the zoo; get the source model by source_net().")
 
 
-def _training_images(data: Data | ImageFolder) -> ImageFolder:
+def _training_images(data: Data | ImageFolder, skip_unreadable: bool) -> ImageFolder:
     if isinstance(data, ImageFolder):
-        images = data
+        images = data.drop_unreadable() if skip_unreadable else data
     else:
-        pair = as_pair(data)
+        pair = as_pair(data, skip_unreadable=skip_unreadable)
         log_inventory(pair)
         images = pair[0]
     numbers = np.bincount(images.labels, minlength=len(images.synsets))

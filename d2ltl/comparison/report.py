@@ -100,7 +100,7 @@ def write_report(comparison: Comparison, out: str | os.PathLike[str]) -> Path:
     write_json(out / "report.json", comparison.to_dict())
     if any(run.predictions for run in comparison.runs):
         write_bytes(out / "predictions.csv", _predictions(comparison))
-    write_bytes(out / "report.html", _page(comparison, pictures).encode())
+    write_bytes(out / "report.html", _page(comparison, pictures).encode(errors="backslashreplace"))
     return out / "report.html"
 
 

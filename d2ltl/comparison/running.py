@@ -124,6 +124,7 @@ def run_comparison(
     balance: bool = False,
     cross_validate: int | None = None,
     skip_unreadable: bool = False,
+    check_duplicates: bool = False,
     out: str | os.PathLike[str] | None = None,
     resume: bool = False,
 ) -> Comparison:
@@ -156,6 +157,8 @@ def run_comparison(
         once. See `Run` for what a run then records.
     skip_unreadable : bool
         Whether to leave out images that cannot be read. If False, they raise an error.
+    check_duplicates : bool
+        Whether to warn of near-duplicates too; see `load_images`.
     out : path, optional
         Folder for the trained parameters, the records of the runs, and the checkpoints.
     resume : bool
@@ -191,9 +194,7 @@ def run_comparison(
     }
     strategies = settings["strategies"] = list(settings["strategies"])
     _check(settings)
-    images = as_pair(data)
-    if skip_unreadable:
-        images = images[0].drop_unreadable(), images[1].drop_unreadable()
+    images = as_pair(data, skip_unreadable=skip_unreadable, check_duplicates=check_duplicates)
     inventory = log_inventory(images)
     pairs = [images] if cross_validate is None else folds(pool(images), cross_validate)
     source = source_net(net, settings["pretrained"])

@@ -13,7 +13,7 @@ from mxnet.gluon import HybridBlock
 
 from d2ltl.datasets import BOOK
 from d2ltl.errors import CheckpointError
-from d2ltl.files import write_json
+from d2ltl.files import printable, write_json
 from d2ltl.history import History
 from d2ltl.models.parameters import write_parameters
 
@@ -101,6 +101,10 @@ class RunFolder:
     def claim(cls, out: str | os.PathLike[str], settings: dict[str, Any], resume: bool) -> RunFolder:
         """Create the folder of a new comparison, or open that of a comparison to resume; else raise CheckpointError."""
         out = Path(out)
+        if printable(str(out)) != str(out):
+            raise CheckpointError(
+                f"{printable(str(out))} is not UTF-8, and MXNet cannot write to it. Choose another name."
+            )
         file = out / "settings.json"
         if file.exists():
             _check_settings(out, _read_json(file), settings)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from mxnet.gluon import HybridBlock
 
 from d2ltl import runtime
-from d2ltl.data.decoding import PathLike
+from d2ltl.data.formats import PathLike
 from d2ltl.data.pairs import Data, Pair, as_pair
 from d2ltl.datasets import BOOK, defaults_of
 from d2ltl.errors import SettingsError

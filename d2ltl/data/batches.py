@@ -15,7 +15,7 @@ from PIL import Image
 
 from d2ltl.arrays import to_mx
 from d2ltl.data.augmentation import Augmentation
-from d2ltl.data.decoding import PathLike
+from d2ltl.data.formats import PathLike
 from d2ltl.data.pairs import unlabelled
 from d2ltl.errors import SettingsError
 

@@ -3,63 +3,148 @@
 from __future__ import annotations
 
 import contextlib
-import os
-from collections.abc import Iterator
-from typing import Union
+import functools
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
-from PIL import Image, ImageFile, ImageOps
+from PIL import Image, ImageFile
 
+from d2ltl.data.formats import PathLike, fault_of
 from d2ltl.errors import ImageFolderError
 
-PathLike = Union[str, "os.PathLike[str]"]
+logger = logging.getLogger(__name__)
 
+REMEDY = "Repair it, or skip unreadable images (--skip-unreadable, or load_images with skip_unreadable=True)."
 ENOUGH = 1024  # pixels; larger JPEG files are decoded at 1/2, 1/4 or 1/8 of their size, with both sides at least this
+ORIENTATION = 0x0112  # EXIF tag
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What turns an image upright, by its EXIF orientation."""
+WHITES = (1.0, 255.0, 1023.0, 4095.0, 16383.0, 65535.0)  # the highest float, and the highest of 8, 10, 12, 14, 16 bits
+LEVEL_IMAGES = 100  # about so many images of a set are read to find the range of its pixels
+
+Levels = tuple[float, float]  # the pixels that become black and white
 
 
-def read_image(path: PathLike) -> np.ndarray:
+def read_image(path: PathLike, levels: Levels | None = None) -> np.ndarray:
     """Return the image in a file as an RGB array: uint8, shape (height, width, 3).
 
     Pillow decodes the file, because MXNet's OpenCV reads a truncated JPEG without an error. A large JPEG is decoded
     faster at a reduced size with both sides at least 1,024 pixels; the smallest crop of the book's augmentation (8 % of
     the area) then still has 224 × 224 pixels.
+
+    Pixels of more than 8 bits, and floats, are scaled so that `levels` become black and white; by default these are the
+    range in use in this image.
     """
     try:
-        with _no_truncated_images(), Image.open(path) as image:
+        if fault := fault_of(path):
+            raise ValueError(fault)
+        with _strict_and_silent(), Image.open(path) as image:
             image.draft(None, (ENOUGH, ENOUGH))
-            return np.array(_to_rgb(ImageOps.exif_transpose(image)))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        # Pillow raises any of these for damaged files
+            image.load()  # turns a TIFF upright, and nothing else
+            turn = TURNS.get(_orientation(image))
+            upright = image if turn is None else image.transpose(turn)
+            return _deep_to_rgb(upright, levels) if _is_deep(image) else _to_rgb(upright)
+    except Exception as error:  # Pillow raises exceptions of many kinds for damaged files
         raise ImageFolderError(
-            f"{path} cannot be read as an image ({error}). Repair it, or skip unreadable images."
+            f"{path} cannot be read as an image ({error or type(error).__name__}). {REMEDY}"
         ) from error
 
 
+def image_size(path: PathLike) -> tuple[int, int] | None:
+    """Return the shorter and the longer side of an image in pixels, as its file says; None if it cannot be read."""
+    try:
+        with _strict_and_silent(), Image.open(path) as image:
+            return min(image.size), max(image.size)
+    except Exception:  # Pillow raises exceptions of many kinds for damaged files
+        return None
+
+
+def _orientation(image: Image.Image) -> Any:
+    """Return the EXIF orientation, 1 to 8; anything else, or None, if the EXIF data has none or is damaged."""
+    try:
+        return image.getexif().get(ORIENTATION)
+    except Exception:  # Pillow raises exceptions of many kinds; the pixels may be whole
+        return None
+
+
 @contextlib.contextmanager
-def _no_truncated_images() -> Iterator[None]:
-    """Make Pillow reject truncated images inside the block; importing GluonCV makes Pillow accept them."""
+def _strict_and_silent() -> Iterator[None]:
+    """Make Pillow reject truncated images inside the block; importing GluonCV makes Pillow accept them.
+
+    Pillow's UserWarnings are not shown. They are about damaged EXIF data.
+    """
     before, ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES, False
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            yield
     finally:
         ImageFile.LOAD_TRUNCATED_IMAGES = before
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode == "F":
-        raise ValueError("its pixels are floating-point numbers of unknown range")
-    if image.mode.startswith("I"):  # 16 bits per pixel; convert() would clip the values
-        image = Image.fromarray((np.asarray(image).clip(0, 65535) >> 8).astype(np.uint8))
+def _to_rgb(image: Image.Image) -> np.ndarray:
     if "A" in image.getbands() or "transparency" in image.info:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return image.convert("RGB")
+    return np.array(image.convert("RGB"))
+
+
+def _is_deep(image: Image.Image) -> bool:
+    """Return whether the pixels are floats or have more than 8 bits. Pillow's own conversion would clip them."""
+    return image.mode == "F" or image.mode.startswith("I")
+
+
+def _deep_to_rgb(image: Image.Image, levels: Levels | None) -> np.ndarray:
+    black, white = levels or _levels([_range(image)])
+    scaled = (np.asarray(image, dtype=np.float32) - black) * (255 / ((white - black) or 1))
+    return np.repeat(np.rint(scaled.clip(0, 255)).astype(np.uint8)[:, :, None], 3, axis=2)
+
+
+class Range(NamedTuple):
+    """Lowest and highest pixel, and whether the pixels are floats."""
+
+    low: float
+    high: float
+    floats: bool
+
+
+def _range(image: Image.Image) -> Range:
+    pixels = np.asarray(image)
+    low, high = float(pixels.min()), float(pixels.max())
+    if not np.isfinite([low, high]).all():
+        raise ValueError("some of its pixels are no finite numbers")
+    return Range(low, high, image.mode == "F")
+
+
+def _levels(ranges: Sequence[Range]) -> Levels:
+    """Return the range in use: that of 8, 10, 12, 14 or 16 bits, for floats also [0, 1]; or else any other."""
+    low, high = min(range_.low for range_ in ranges), max(range_.high for range_ in ranges)
+    whites = WHITES if all(range_.floats for range_ in ranges) else WHITES[1:]
+    if low < 0 or high > whites[-1]:
+        return low, high
+    return 0.0, next(white for white in whites if high <= white)
 
 
 class DecodedImages:
-    """Cache of decoded images, by path. Images are kept in the order they are read, up to `limit` bytes in all."""
+    """Cache of decoded images, by path. Images are kept in the order they are read, up to `limit` bytes in all.
 
-    def __init__(self, limit: int) -> None:
+    Pixels of more than 8 bits, and floats, are scaled by the range in use in the files `paths`. 12 bits in a file of 16
+    would look black otherwise, and if each image were scaled by itself, its brightness would be lost.
+    """
+
+    def __init__(self, limit: int, paths: Sequence[str]) -> None:
+        self.paths = paths
         self._kept: dict[str, np.ndarray] = {}
         self._left = limit
 
@@ -67,8 +152,25 @@ class DecodedImages:
         """Return the same array as `read_image`, from the cache if possible."""
         if path in self._kept:
             return self._kept[path]
-        image = read_image(path)
+        image = read_image(path) if self._levels is None else read_image(path, self._levels)
         if image.nbytes <= self._left:
             self._kept[path] = image
             self._left -= image.nbytes
         return image
+
+    @functools.cached_property
+    def _levels(self) -> Levels | None:
+        """The levels of the deep pixels in some of the files; None if these files have no deep pixels."""
+        ranges = []
+        for path in self.paths[:: max(1, len(self.paths) // LEVEL_IMAGES)]:
+            with (
+                contextlib.suppress(Exception),
+                Image.open(path) as image,
+            ):  # a damaged file is an error when it is read
+                if _is_deep(image):
+                    ranges.append(_range(image))
+        if not ranges:
+            return None
+        levels = _levels(ranges)
+        logger.info("the pixels of the images have more than 8 bits: %g is read as black, %g as white", *levels)
+        return levels

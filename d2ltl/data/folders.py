@@ -13,15 +13,16 @@ import numpy as np
 from mxnet.gluon.data.vision import ImageFolderDataset
 
 from d2ltl.arrays import to_mx
-from d2ltl.data.decoding import DecodedImages, PathLike
+from d2ltl.data.decoding import REMEDY, DecodedImages
+from d2ltl.data.formats import SUFFIXES, PathLike, fault_of, is_image
 from d2ltl.data.layout import Folder, find_classes, part_name
 from d2ltl.data.masks import find_mask_folders, find_masks
 from d2ltl.errors import ImageFolderError
+from d2ltl.files import printable
 from d2ltl.progress import with_progress
 
 logger = logging.getLogger(__name__)
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
 CLUTTER = frozenset({"thumbs.db", "desktop.ini", "__macosx", "@eadir", "#recycle", "$recycle.bin"})
 """Files and folders of file managers. They are ignored, as hidden ones are."""
 DOCUMENTS = frozenset({"", ".txt", ".md", ".rst", ".json", ".xml", ".yaml", ".yml", ".html", ".pdf", ".py", ".zip"})
@@ -36,9 +37,11 @@ class ImageFolder(ImageFolderDataset):
     """Data set of images with one folder per class; extends Gluon's `ImageFolderDataset`.
 
     ``images[i]`` is an MXNet array (height, width, 3) of uint8, and its label, an index of the class names `synsets`.
-    `items` are the files and labels; `skipped` are the files that `drop_unreadable` left out. JPEG, PNG, WebP, GIF
-    (first frame), BMP and TIFF images are converted to RGB, with EXIF rotation and a white background. Hidden files are
-    ignored, other files that are not images are ignored with a warning. Decoded images are cached up to 1 GiB in all.
+    `items` are the files and labels; `skipped` are the files that `drop_unreadable` left out. All formats that Pillow
+    reads (of a moving image the first frame) are converted to RGB, with EXIF rotation and a white background; the first
+    bytes of a file say its format, not the suffix. Hidden files are ignored, other files that are not images are
+    ignored with a warning. Decoded images are cached up to 1 GiB in all. Pixels of more than 8 bits are scaled by the
+    range in use in all the images.
 
     The images of a class are those in its folder and below it. `left_out` has the numbers of files that are no images
     of a class, by reason. `validation` are the images for validation that belong to training images, or None.
@@ -50,8 +53,8 @@ class ImageFolder(ImageFolderDataset):
         self.skipped: list[str] = []
         self.left_out: Counter[str] = self._tree.all_left_out()
         self.validation: ImageFolder | None = None
-        self._decoded = DecodedImages(CACHE_BYTES)
         super().__init__(self.root)
+        self._decoded = DecodedImages(CACHE_BYTES, [path for path, _ in self.items])
 
     def _list_images(self, root: str) -> None:  # overrides Gluon's method, which accepts empty classes and one class
         tree = find_classes(self._tree)
@@ -62,12 +65,12 @@ class ImageFolder(ImageFolderDataset):
             raise ImageFolderError(
                 f"{tree.path} has {found}{names}; at least 2 are needed, one for each class.{_hint(tree)}"
             )
-        self.synsets = [folder.path.name for folder in tree.folders]
+        self.synsets = [printable(folder.path.name) for folder in tree.folders]
         self.items = []
         for label, folder in enumerate(tree.folders):
             images = folder.all_images()
             if not images:
-                kinds = ", ".join(sorted(IMAGE_SUFFIXES))
+                kinds = ", ".join(sorted(SUFFIXES))
                 raise ImageFolderError(
                     f"{folder.path} holds no image ({kinds}). Add some, or move the folder elsewhere."
                 )
@@ -96,13 +99,16 @@ class ImageFolder(ImageFolderDataset):
         folder.skipped = []
         folder.left_out = Counter()
         folder.validation = None
-        folder._decoded = DecodedImages(CACHE_BYTES)
+        folder._decoded = DecodedImages(CACHE_BYTES, [path for path, _ in folder.items])
         return folder
 
     def __getitem__(self, idx: int) -> tuple[Any, int]:
         """Return an image, an MXNet array (height, width, 3) of uint8 RGB values, and its label."""
-        path, label = self.items[idx]
-        return to_mx(self._decoded.read(path)), label
+        return to_mx(self.read(idx)), self.items[idx][1]
+
+    def read(self, idx: int) -> np.ndarray:
+        """Return the pixels of an image: uint8, shape (height, width, 3), RGB."""
+        return self._decoded.read(self.items[idx][0])
 
     @property
     def labels(self) -> np.ndarray:
@@ -137,6 +143,20 @@ class ImageFolder(ImageFolderDataset):
         part = self.relabel([name if name in wanted else None for name in names])
         part.validation = self.validation.only(wanted) if self.validation is not None else None
         return part
+
+    def scale_as(self, images: ImageFolder) -> None:
+        """Scale pixels of more than 8 bits by the range in use in other images: those to train."""
+        self._decoded.paths = images._decoded.paths
+
+    def check_files(self) -> ImageFolder:
+        """Return the images; raise ImageFolderError if the first bytes of a file show that it cannot be read."""
+        faults = [f"{path} cannot be read as an image ({fault})" for path, _ in self.items if (fault := fault_of(path))]
+        if faults:
+            more = f", nor can {len(faults) - 1} more of the {len(self)} files" if faults[1:] else ""
+            raise ImageFolderError(f"{faults[0]}{more}. {REMEDY}")
+        if self.validation is not None:
+            self.validation.check_files()
+        return self
 
     def drop_unreadable(self) -> ImageFolder:
         """Return the images that can be read. The other images are logged and listed in `skipped`."""
@@ -203,7 +223,7 @@ def _scan(path: Path, above: frozenset[str]) -> Folder:
 def _sort_files(files: Sequence[Path], beside_folders: bool) -> tuple[list[Path], Counter[str]]:
     """Return the images among the files of one folder, and the numbers of other files by reason."""
     left_out: Counter[str] = Counter()
-    images, stems = [], {file.stem for file in files if file.suffix.lower() in IMAGE_SUFFIXES}
+    images, stems = [], {file.stem for file in files if file.suffix.lower() in SUFFIXES}
     for file in files:
         suffix = file.suffix.lower()
         if suffix in ANNOTATIONS and file.stem in stems:
@@ -247,7 +267,7 @@ def _hint(tree: Folder) -> str:
 
 
 def _is_image(path: Path) -> bool:
-    if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file():
+    if is_image(path):
         return True
     logger.warning("ignored %s, which is not an image", path)
     return False

@@ -12,8 +12,9 @@ from typing import Union, cast
 
 from mxnet.gluon.data.vision import ImageFolderDataset
 
-from d2ltl.data.decoding import PathLike
+from d2ltl.data.duplicates import warn_of_copies
 from d2ltl.data.folders import ImageFolder, UnlabelledImages, scan
+from d2ltl.data.formats import PathLike
 from d2ltl.data.layout import TEST, TRAIN, VALIDATION, Folder, find_classes, find_layout
 from d2ltl.data.subsets import split
 from d2ltl.data.tables import classes_of, find_table
@@ -29,7 +30,9 @@ Data = Union[PathLike, Pair]  # a name of the data hub, a folder, an archive, or
 Images = Union[Data, ImageFolderDataset]  # any of these, or one part of a pair
 
 
-def load_images(root: PathLike, *, seed: int = 0, skip_unreadable: bool = False) -> Pair:
+def load_images(
+    root: PathLike, *, seed: int = 0, skip_unreadable: bool = False, check_duplicates: bool = False
+) -> Pair:
     """Return the training and the test images of a data set.
 
     Parameters
@@ -44,7 +47,11 @@ def load_images(root: PathLike, *, seed: int = 0, skip_unreadable: bool = False)
         Seed of the random split. It has no effect if the folder has test images with classes.
     skip_unreadable : bool
         Whether to read every image once and leave out those that cannot be read. They are logged and listed in
-        `ImageFolder.skipped`. If False, such an image raises an error when it is first used.
+        `ImageFolder.skipped`. If False, such an image raises an error when it is first used, or before a training if
+        its first bytes show that it is no image.
+    check_duplicates : bool
+        Whether to look for near-duplicates, too, which needs the package `imagehash` and decodes all images. Copies of
+        an image are always looked for. A warning counts and names them, and a random split keeps them together.
 
     Returns
     -------
@@ -70,8 +77,13 @@ def load_images(root: PathLike, *, seed: int = 0, skip_unreadable: bool = False)
     them, and may be called ``train.csv`` or ``trainLabels.csv`` too.
     """
     parts, _ = _read(Path(find_data(root)))
-    pair = as_pair(_train_and_test(parts, seed), os.fspath(root))
-    return (pair[0].drop_unreadable(), pair[1].drop_unreadable()) if skip_unreadable else pair
+    train, test = _as_folders(_train_and_test(parts, seed), os.fspath(root))
+    for part in filter(None, (test, train.validation)):
+        part.scale_as(train)
+    if skip_unreadable:
+        train, test = train.drop_unreadable(), test.drop_unreadable()
+    warn_of_copies(train, test, near=check_duplicates)
+    return train, test
 
 
 def _train_and_test(parts: dict[str, ImageFolder], seed: int) -> Pair:
@@ -146,13 +158,26 @@ def _names_by_table(part: Folder, top: Path, train: ImageFolder | None = None) -
     return names
 
 
-def as_pair(data: Data, name: str = "The data set") -> Pair:
+def as_pair(
+    data: Data, name: str = "The data set", *, skip_unreadable: bool = False, check_duplicates: bool = False
+) -> Pair:
     """Return the training and the test images of `data`: the argument of `load_images`, or the pair that it returns.
 
     The parts of the pair may be Gluon's `ImageFolderDataset`. The message of an ImageFolderError begins with `name`.
+    `skip_unreadable` and `check_duplicates` are those of `load_images`.
     """
     if isinstance(data, (str, os.PathLike)):
-        return load_images(data)
+        train, test = load_images(data, skip_unreadable=skip_unreadable, check_duplicates=check_duplicates)
+    else:
+        train, test = _as_folders(data, name)
+        if skip_unreadable:
+            train, test = train.drop_unreadable(), test.drop_unreadable()
+        if check_duplicates:
+            warn_of_copies(train, test, near=True)
+    return train.check_files(), test.check_files()
+
+
+def _as_folders(data: Pair, name: str) -> Pair:
     if not isinstance(data, (tuple, list)) or len(data) != 2:
         raise ImageFolderError(
             f"{name} is a {type(data).__name__}; give a name of the data hub, a folder, an archive, or a pair of "

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from sklearn.model_selection import StratifiedKFold
 
+from d2ltl.data.duplicates import find_copies
 from d2ltl.data.folders import ImageFolder
 from d2ltl.errors import ImageFolderError, SettingsError
 
@@ -43,7 +44,8 @@ def sample(images: ImageFolder, number: int, seed: int = 0, *, at_least: int = 1
 def split(images: ImageFolder, share: float, seed: int = 0) -> tuple[ImageFolder, ImageFolder]:
     """Split images at random into two parts, stratified by class; `share`, between 0 and 1, is that of the second part.
 
-    Each part has at least 1 image of every class, so every class must have at least 2 images.
+    Each part has at least 1 image of every class, so every class must have at least 2 images. Copies of an image
+    (`find_copies`) are in the same part, unless a class has no other images.
     """
     if not 0 < share < 1:
         raise SettingsError(f"share is {share}; it must be between 0 and 1.")
@@ -54,8 +56,32 @@ def split(images: ImageFolder, share: float, seed: int = 0) -> tuple[ImageFolder
                 f"{images.root} has {count} image{'s' * (count != 1)} of {name}; at least 2 are needed, for two parts."
             )
     numbers = [min(count - 1, max(1, round(share * count))) for count in counts.tolist()]
-    drawn, rest = _draw(images, np.array(numbers), seed)
-    return rest, drawn
+    first = find_copies(images)
+    if len(np.unique(first)) < len(first):
+        drawn = _draw_with_copies(images.labels, first, numbers, seed)
+        parts = images.subset(np.flatnonzero(~drawn).tolist()), images.subset(np.flatnonzero(drawn).tolist())
+        if all(_counts(part).all() for part in parts):
+            return parts
+    part, rest = _draw(images, np.array(numbers), seed)
+    return rest, part
+
+
+def _draw_with_copies(labels: np.ndarray, first: np.ndarray, numbers: list[int], seed: int) -> np.ndarray:
+    """Return which images a random part has, bool, shape (N,): at most the given number of each class, and its copies.
+
+    `first` is the result of `find_copies`. If every image of a class has too many copies, the part has the fewest.
+    """
+    rng = np.random.default_rng(seed)
+    drawn: list[int] = []
+    for label, number in enumerate(numbers):
+        copies = np.bincount(first[labels == label], minlength=len(first))
+        order = [i for i in rng.permutation(np.flatnonzero(labels == label)).tolist() if first[i] == i]
+        chosen: list[int] = []
+        for i in order:
+            if copies[chosen].sum() + copies[i] <= number:
+                chosen.append(i)
+        drawn += chosen or sorted(order, key=copies.__getitem__)[:1]
+    return np.isin(first, drawn)
 
 
 def folds(images: ImageFolder, number: int, seed: int = 0) -> list[tuple[ImageFolder, ImageFolder]]:

@@ -1,10 +1,11 @@
-"""Tables of labels: CSV files that list images."""
+"""Tables of labels: CSV files that list images, as people and spreadsheet programs write them."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from d2ltl.errors import ImageFolderError
@@ -15,13 +16,31 @@ CLASS_COLUMNS = ("label", "class", "classname", "category", "breed", "species", 
 
 
 def read_table(table: Path) -> tuple[list[str], list[dict[str, str]]]:
-    """Return the columns and the rows of a CSV file; raise ImageFolderError if it is not UTF-8."""
+    """Return the columns and the rows of a CSV file.
+
+    Commas, semicolons or tabs separate the cells. Blanks around a cell are no part of it, and a missing cell is empty.
+    The text is converted to Unicode's form NFC.
+
+    Raises
+    ------
+    ImageFolderError
+        If the file is not UTF-8.
+    """
     try:
         text = table.read_text(encoding="utf-8-sig")  # spreadsheet programs write a byte order mark
     except UnicodeDecodeError as error:
         raise ImageFolderError(f"{table} is not UTF-8 ({error}). Save it as CSV UTF-8.") from error
-    reader = csv.DictReader(io.StringIO(text, newline=""))
-    return list(reader.fieldnames or ()), list(reader)
+    lines = unicodedata.normalize("NFC", text).lstrip("\n")
+    if lines.startswith("sep="):  # Excel's note about the separator
+        lines = lines.partition("\n")[2]
+    header = lines.partition("\n")[0]
+    separator = max(",;\t", key=header.count)
+    columns, *rows = [
+        [cell.strip() for cell in row]
+        for row in csv.reader(io.StringIO(lines, newline=""), delimiter=separator, skipinitialspace=True)
+        if any(cell.strip() for cell in row)
+    ] or [[]]
+    return columns, [dict(zip(columns, row + [""] * (len(columns) - len(row)))) for row in rows]
 
 
 def find_table(folder: Path, top: Path) -> Path | None:
@@ -56,16 +75,39 @@ def classes_of(images: Sequence[Path], table: Path, ambiguous: frozenset[str] = 
     if len(columns) < 2:  # a list of files, as Kaggle's of the images to predict
         return [None] * len(images)
     file, label = _columns(table, columns)
-    class_of = {row[file]: row[label] for row in rows if row[file] and row[label]}
+    class_of = value_of_file(table, (row for row in rows if row[file] and row[label]), file, label)
 
     def find(image: Path) -> str | None:
         path = image.relative_to(table.parent)
         names = [path.as_posix(), path.with_suffix("").as_posix()]
         if image.stem not in ambiguous:
             names += [image.name, image.stem]
-        return next((class_of[name] for name in names if name in class_of), None)
+        return next((class_of[name] for name in map(as_listed, names) if name in class_of), None)
 
     return [find(image) for image in images]
+
+
+def as_listed(path: str) -> str:
+    """Return the path of a file in the form in which paths are compared: with slashes, in Unicode's form NFC."""
+    return unicodedata.normalize("NFC", path.replace("\\", "/")).removeprefix("./")
+
+
+def value_of_file(table: Path, rows: Iterable[dict[str, str]], file: str, column: str) -> dict[str, str]:
+    """Return the cells of one column by the files in another, see `as_listed`.
+
+    Raises
+    ------
+    ImageFolderError
+        If a file is listed twice with different values.
+    """
+    value_of: dict[str, str] = {}
+    for row in rows:
+        name = as_listed(row[file])
+        if value_of.setdefault(name, row[column]) != row[column]:
+            raise ImageFolderError(
+                f"{table} lists {row[file]} twice: {column} is {value_of[name]!r} and {row[column]!r}. Correct one."
+            )
+    return value_of
 
 
 def _columns(table: Path, columns: list[str]) -> tuple[str, str]:

@@ -37,7 +37,7 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     # fmt: off
     parser.add_argument("exercise", type=int, choices=sorted(EPOCHS), help="number of the exercise; exercise 4 has a "
                         "source model of its own (no --net, --pretrained) and 224 pixels by default")
-    add_options(parser, "--data", "--size", "--net", "--pretrained", "--batch-size", "--seeds")
+    add_options(parser, "--data", "--size", "--skip-unreadable", "--net", "--pretrained", "--batch-size", "--seeds")
     parser.add_argument("--rates", type=float, nargs="+", metavar="RATE",
                         help="learning rates of fine-tuning to try (exercises 1 and 2), or one learning rate "
                              "(exercises 3 and 4); the new output layer learns at 10 times the rate")
@@ -57,11 +57,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run an exercise. Return the exit status: 0, 2 after an error in arguments or data, 130 after Ctrl-C."""
     args = parse(argv)
     out = args.out or Path("results", f"exercise-{args.exercise}-{datetime.now():%Y-%m-%d-%H%M%S}")
-    print(f"Figure and numbers will be in {out}")
 
     def work() -> None:
         from d2ltl.exercises.commands import run_exercise  # imported here so that --help does not load MXNet
 
+        print(f"Figure and numbers will be in {out}")
         run_exercise(args, out)
 
     return run_command(work)

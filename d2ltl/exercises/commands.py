@@ -41,7 +41,7 @@ def run_exercise(args: argparse.Namespace, out: Path) -> None:
     """Run one exercise, write its figures and numbers to a folder, and print the results."""
     out.mkdir(parents=True, exist_ok=True)  # before the training, so that an error appears at once
     name = default_data() if args.data == "auto" else args.data
-    data = load_images(name)
+    data = load_images(name, skip_unreadable=args.skip_unreadable)
     inventory = log_inventory(data)
     if args.quick:
         data = _some(data, [max(1, round(QUICK_SHARE * len(part))) for part in data])

@@ -14,8 +14,8 @@ from d2ltl import runtime
 from d2ltl.arrays import to_mx
 from d2ltl.data import augmentation
 from d2ltl.data.batches import batch_sizes, loader
-from d2ltl.data.decoding import PathLike
 from d2ltl.data.folders import ImageFolder
+from d2ltl.data.formats import PathLike
 from d2ltl.data.pairs import Data, as_pair
 from d2ltl.errors import ImageFolderError, SettingsError
 from d2ltl.history import History

@@ -15,8 +15,8 @@ from mxnet.gluon.data import DataLoader
 from d2ltl.arrays import to_mx
 from d2ltl.data import augmentation
 from d2ltl.data.batches import batch_sizes, loader
-from d2ltl.data.decoding import PathLike
 from d2ltl.data.folders import ImageFolder, check_every_class
+from d2ltl.data.formats import PathLike
 from d2ltl.data.pairs import Data, as_pair
 from d2ltl.history import History
 from d2ltl.models.outputs import check_devices, discard_graph, outputs_of, set_up

@@ -1,3 +1,4 @@
+import shutil
 import subprocess
 import sys
 
@@ -126,6 +127,19 @@ def test_the_command_prints_the_advice(stripes, source_file, capsys, caplog):
     assert "40 images of 2 classes, 20 of each" in printed
     assert "images to train (train/) + to test (test/): across 20 + 10, upright 20 + 10" in caplog.text
     assert "Advice: " in printed
+
+
+def test_an_image_that_cannot_be_read_is_skipped_on_request(stripes, source_file, tmp_path, capsys):
+    shutil.copytree(stripes, tmp_path / "stripes")
+    image = tmp_path / "stripes/train/across/000.jpg"
+    image.write_bytes(image.read_bytes()[:900])
+    command = [str(tmp_path / "stripes"), "--sources", f"tiny:{source_file}", "--size", "32"]
+    assert main(command) == 2
+    error = capsys.readouterr().err
+    assert "000.jpg cannot be read" in error
+    assert "--skip-unreadable" in error
+    assert main([*command, "--skip-unreadable"]) == 0
+    assert "39 images of 2 classes" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,9 @@
+import struct
+
 import mxnet as mx
 import numpy as np
 import pytest
-from PIL import Image, ImageFile
+from PIL import Image, ImageFile, ImageOps
 
 import d2ltl
 from d2ltl.data.decoding import read_image
@@ -67,10 +69,97 @@ def test_what_is_no_image_is_an_error_that_names_it(tmp_path, content):
         read_image(tmp_path / "fake.jpg")
 
 
-def test_floating_point_pixels_are_refused(tmp_path):
-    Image.fromarray(np.zeros((4, 4), dtype=np.float32)).save(tmp_path / "float.tif")
-    with pytest.raises(d2ltl.ImageFolderError, match=r"float\.tif cannot be read"):
-        read_image(tmp_path / "float.tif")
+def write_deep(folder, arrays, suffix=".png"):
+    """Write one class of deep images and one of others; return the data set and the deep images as it reads them."""
+    for name in "deep", "usual":
+        (folder / name).mkdir(parents=True)
+    picture().save(folder / "usual/0.jpg")
+    for i, array in enumerate(arrays):
+        Image.fromarray(array).save(folder / f"deep/{i}{suffix}")
+    images = ImageFolder(folder)
+    return images, [images[i][0].asnumpy()[:, :, 0].tolist() for i in range(len(arrays))]
+
+
+@pytest.mark.parametrize(
+    ("arrays", "suffix", "expected"),
+    [
+        (np.array([[[0, 4095]], [[0, 2048]]], np.uint16), ".png", [[[0, 255]], [[0, 128]]]),  # 12 bits
+        (np.array([[[0, 255]], [[0, 100]]], np.uint16), ".png", [[[0, 255]], [[0, 100]]]),  # 8 bits
+        (np.array([[[0, 65535]], [[0, 300]]], np.uint16), ".tif", [[[0, 255]], [[0, 1]]]),  # 16 bits
+        (np.array([[[0, 1000]], [[0, 500]]], np.int32), ".tif", [[[0, 249]], [[0, 125]]]),  # 10 bits
+        (np.array([[[0, 1]], [[0, 0.4]]], np.float32), ".tif", [[[0, 255]], [[0, 102]]]),
+        (np.array([[[0, 255]], [[3, 0]]], np.float32), ".tif", [[[0, 255]], [[3, 0]]]),
+        (np.array([[[-100, 155]], [[0, 10]]], np.float32), ".tif", [[[0, 255]], [[100, 110]]]),
+    ],
+)
+def test_deep_pixels_are_scaled_by_the_range_in_use_in_all_images(tmp_path, caplog, arrays, suffix, expected):
+    with caplog.at_level("INFO"):
+        assert write_deep(tmp_path, arrays, suffix)[1] == expected
+    assert "more than 8 bits" in caplog.text
+
+
+def test_test_images_are_scaled_as_those_to_train(tmp_path):
+    write_deep(tmp_path / "train", np.array([[[0, 4095]]], np.uint16))
+    write_deep(tmp_path / "test", np.array([[[0, 255]]], np.uint16))
+    train, test = d2ltl.load_images(tmp_path)
+    assert [part[0][0].asnumpy()[0, 1, 0] for part in (train, test)] == [255, 16]
+
+
+def test_one_image_is_scaled_by_its_own_range(tmp_path):
+    Image.fromarray(np.array([[0, 0.5]], dtype=np.float32)).save(tmp_path / "float.tif")
+    assert read_image(tmp_path / "float.tif")[0, :, 0].tolist() == [0, 128]
+    Image.fromarray(np.full((4, 4), np.nan, dtype=np.float32)).save(tmp_path / "none.tif")
+    with pytest.raises(d2ltl.ImageFolderError, match=r"none\.tif cannot be read .*finite"):
+        read_image(tmp_path / "none.tif")
+
+
+TURNED = struct.pack("<HHLHH", 0x112, 3, 1, 6, 0)
+
+
+@pytest.mark.parametrize(
+    ("entries", "values", "turned"),
+    [
+        ([TURNED, struct.pack("<HHLL", 0x9204, 10, 1, 38)], struct.pack("<ll", -1, 0), True),  # a rational -1/0
+        ([struct.pack("<HHL4s", 0x101, 2, 4, b"abc\0"), TURNED], b"", True),  # a text as length
+        ([TURNED, struct.pack("<HHLL", 0x9286, 7, 2**31, 2**31)], b"", True),  # a comment outside of the file
+        ([struct.pack("<HHL4s", 0x112, 2, 4, b"six\0")], b"", False),  # a text as orientation
+        ([struct.pack("<HHLHH", 0x112, 3, 1, 99, 0)], b"", False),
+        ([b"\xff" * 12, b"\xff" * 12], b"", False),
+        ([b""], b"", False),
+    ],
+)
+def test_odd_exif_data_spoils_no_picture(tmp_path, recwarn, entries, values, turned):
+    picture().save(tmp_path / "odd.jpg", quality=95)
+    plain = (tmp_path / "odd.jpg").read_bytes()
+    body = b"Exif\0\0II*\0" + struct.pack("<LH", 8, len(entries)) + b"".join(entries) + bytes(4) + values
+    exif = b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body
+    (tmp_path / "odd.jpg").write_bytes(plain[:2] + exif + plain[2:])
+    expected = np.rot90(np.asarray(picture()), 3) if turned else np.asarray(picture())
+    assert np.abs(read_image(tmp_path / "odd.jpg").astype(int) - expected).mean() < 8
+    assert not list(recwarn)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_every_orientation_is_turned_as_pillow_does(tmp_path, orientation, suffix):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    picture().save(tmp_path / f"turned.{suffix}", exif=exif)
+    with Image.open(tmp_path / f"turned.{suffix}") as image:
+        expected = np.asarray(ImageOps.exif_transpose(image))
+    assert np.array_equal(read_image(tmp_path / f"turned.{suffix}"), expected)
+
+
+@pytest.mark.parametrize("error", [KeyError("tag"), ZeroDivisionError(), RuntimeError("decoder"), MemoryError()])
+def test_whatever_a_decoder_raises_is_an_error_that_names_the_file(tmp_path, monkeypatch, error):
+    picture().save(tmp_path / "odd.png")
+
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr(Image.Image, "convert", fail)
+    with pytest.raises(d2ltl.ImageFolderError, match=r"odd\.png cannot be read as an image \(.+\)"):
+        read_image(tmp_path / "odd.png")
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,10 @@
 import shutil
+import unicodedata
 from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import write_images
 
 import d2ltl
 from d2ltl.data.folders import ImageFolder
@@ -85,3 +87,56 @@ def test_images_without_a_label_are_left_out(folder):
     others = [f"{file}," for file in files if not file.endswith("/000.jpg")]
     write_table(folder, ["file,letter", *rows, *others])
     assert [part.labels.tolist() for part in d2ltl.relabel_by(folder, "letter")] == [[0, 1], [0, 1]]
+
+
+def spreadsheets():
+    """Return the ways in which people and programs write one table, by name."""
+    head, *rows = ["file,light", *(f"{name}/{i}.jpg,{'abc'[i]}" for name in ("käse", "wurst") for i in range(3))]
+    lines = [head, *rows]
+    return {
+        "as documented": lines,
+        "semicolons": [line.replace(",", ";") for line in lines],
+        "tabs": [line.replace(",", "\t") for line in lines],
+        "Excel's note": ["sep=;", *(line.replace(",", ";") for line in lines)],
+        "backslashes": [line.replace("/", "\\") for line in lines],
+        "NFC": [unicodedata.normalize("NFC", line) for line in lines],
+        "NFD": [unicodedata.normalize("NFD", line) for line in lines],
+        "upper case": ["File,LIGHT", *rows],
+        "blanks": [line.replace(",", " , ") + " " for line in lines],
+        "quotes and blanks": ['"file", "light"', *(f'"{row.replace(",", chr(34) + ", " + chr(34))}"' for row in rows)],
+        "a row twice": [*lines, rows[0]],
+        "empty lines": ["", head, *rows, "", ",", ""],
+        "a column more": ["number," + head, *(f"7,{row}" for row in rows)],
+        "dots": [head, *(f"./{row}" for row in rows)],
+        "Windows' ends of lines": [f"{line}\r" for line in lines],
+    }
+
+
+@pytest.fixture(params=["NFC", "NFD"])
+def accented(request, tmp_path):
+    """A folder with two classes; the name of one has an accent, in one of two Unicode forms."""
+    write_images(tmp_path, 3, classes=(unicodedata.normalize(request.param, "käse"), "wurst"))
+    for path in [*tmp_path.rglob("*.jpg")]:
+        path.rename(path.with_name(path.name[2:]))
+    return tmp_path
+
+
+@pytest.mark.parametrize("way", spreadsheets())
+def test_a_table_may_be_a_spreadsheets(accented, way):
+    (accented / TABLE).write_bytes("\n".join(spreadsheets()[way]).encode())
+    assert d2ltl.read_labels(ImageFolder(accented), "light").tolist() == ["a", "b", "c"] * 2
+
+
+def test_blank_and_missing_cells_are_no_labels(accented):
+    rows = spreadsheets()["as documented"]
+    (accented / TABLE).write_text("\n".join([rows[0], rows[1][:-1] + " ", rows[2][:-2], *rows[3:]]), encoding="utf-8")
+    assert d2ltl.read_labels(ImageFolder(accented), "light").tolist() == [None, None, "c", "a", "b", "c"]
+
+
+@pytest.mark.parametrize("other", ["z", ""])
+def test_a_file_with_two_labels_is_an_error(accented, other):
+    (accented / TABLE).write_text(
+        "\n".join([*spreadsheets()["as documented"], f"wurst\\1.jpg,{other}"]), encoding="utf-8"
+    )
+    with pytest.raises(d2ltl.ImageFolderError, match=f"lists wurst.1.jpg twice: light is 'b' and '{other}'"):
+        d2ltl.read_labels(ImageFolder(accented), "light")

@@ -232,6 +232,17 @@ def test_bad_arguments_end_with_status_2(wrong):
     assert stop.value.code == 2
 
 
+def test_an_image_that_cannot_be_read_is_skipped_on_request(source_file, tmp_path, capsys):
+    photos = write_images(tmp_path / "photos", 10)
+    (photos / "across/000.jpg").write_text("version https://git-lfs.github.com/spec/v1")
+    assert run(1, photos, source_file, tmp_path, "--rates", "0.01") == 2
+    error = capsys.readouterr().err
+    assert "000.jpg cannot be read as an image (it is a Git LFS pointer" in error
+    assert "--skip-unreadable" in error
+    assert run(1, photos, source_file, tmp_path, "--rates", "0.01", "--skip-unreadable") == 0
+    assert sum(json.loads((tmp_path / "exercise-1.json").read_text())["images"]) == 19
+
+
 def test_a_quick_exercise_takes_a_quarter_of_the_images(stripes, source_file, tmp_path):
     assert run(1, stripes, source_file, tmp_path, "--quick", "--rates", "0.01") == 0
     numbers = json.loads((tmp_path / "exercise-1.json").read_text())

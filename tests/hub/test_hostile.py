@@ -160,6 +160,71 @@ def test_others_see_all_or_nothing(cache: Path, tmp_path: Path) -> None:
     assert seen == {len(files)}
 
 
+class Unmarked(zipfile.ZipInfo):
+    """A member whose name is written in an encoding that the archive does not tell, as Finder and Windows do."""
+
+    encoding = "utf-8"
+
+    def _encodeFilenameFlags(self) -> tuple[bytes, int]:  # noqa: N802  zipfile's method
+        return self.filename.encode(self.encoding), self.flag_bits & ~0x800
+
+
+def unmarked_zip(names: list[str], encoding: str) -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for name in names:
+            info = Unmarked(name)
+            info.encoding = encoding
+            archive.writestr(info, b"data")
+    return content.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("names", "encoding", "language"),
+    [
+        (["Käse", "Brötchen"], "utf-8", "C"),  # Finder
+        (["热狗", "披萨"], "utf-8", "ru_RU.UTF-8"),
+        (["热狗", "披萨"], "gbk", "zh_CN.UTF-8"),
+        (["熱狗", "披薩"], "big5", "zh_TW.UTF-8"),
+        (["кошка", "собака"], "cp866", "ru_RU.UTF-8"),
+        (["ホットドッグ", "ピザ"], "cp932", "ja_JP.UTF-8"),
+        (["Käse", "Brötchen"], "cp437", "de_DE.UTF-8"),
+        (["Käse", "Brötchen"], "cp437", "C"),
+    ],
+)
+def test_names_of_a_zip_in_an_encoding_that_it_does_not_tell(
+    names: list[str], encoding: str, language: str, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("LC_ALL", language)
+    (tmp_path / "archive").write_bytes(unmarked_zip([f"set/{name}/a" for name in (*names, "plain")], encoding))
+    with caplog.at_level("INFO"):
+        folder = Path(open_archive(tmp_path / "archive"))
+    assert files_below(folder) == {f"{name}/a" for name in (*names, "plain")}
+    assert f"names such as 'set/{names[0]}/a'" in caplog.text
+    assert ("D2LTL_ZIP_ENCODING" in caplog.text) == (encoding == "cp437")
+
+
+def test_the_encoding_of_names_can_be_given(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
+    monkeypatch.setenv("D2LTL_ZIP_ENCODING", "gbk")
+    (tmp_path / "archive").write_bytes(unmarked_zip(["set/热狗/a"], "gbk"))
+    assert files_below(Path(open_archive(tmp_path / "archive"))) == {"热狗/a"}
+    (tmp_path / "other").write_bytes(unmarked_zip(["set/ü", "set/a"], "cp437"))
+    for encoding in "gbk", "klingon":
+        monkeypatch.setenv("D2LTL_ZIP_ENCODING", encoding)
+        with pytest.raises(DataHubError, match=f"D2LTL_ZIP_ENCODING is {encoding}"):
+            open_archive(tmp_path / "other")
+
+
+@pytest.mark.parametrize("name", ["set\\deep\\a", "set\\deep/a", "set/deep\\a"])
+def test_backslashes_separate_folders(name: str, cache: Path, tmp_path: Path) -> None:
+    for content in tar_of(file(name)), zip_of({"set\\": b"", name: b"data"}):
+        (tmp_path / "archive").write_bytes(content)
+        assert files_below(Path(open_archive(tmp_path / "archive")).parent) <= {"set/deep/a", "deep/a"}
+        main(["clear", "--all"])
+
+
 # What is refused
 
 
@@ -174,8 +239,8 @@ def test_others_see_all_or_nothing(cache: Path, tmp_path: Path) -> None:
         "..",
         "C:/x",
         "c:x",
-        "set\\x",
         "..\\x",
+        "set\\..\\..\\x",
         "\\\\server\\share\\x",
     ],
 )
@@ -238,21 +303,36 @@ def test_devices_of_a_zip(kind: int, cache: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("one", "other", "reason"),
     [
-        ("set/A.jpg", "set/a.jpg", "collides with 'set/A.jpg'"),
-        ("set/straße", "set/STRASSE", "collides with 'set/straße'"),
-        ("Set/a", "set/b", "collides with 'Set/'"),
-        (unicodedata.normalize("NFC", "set/é"), unicodedata.normalize("NFD", "set/é"), "collides with"),
-        ("set/a", "set/a/b", "collides with 'set/a'"),
-        ("set/a/b", "set/a", "collides with 'set/a/'"),
+        ("set/a", "set/a/b", "collides with another member"),
+        ("set/a/b", "set/a", "collides with another member"),
         ("set/a", "set/./a", "is in the archive twice"),
-        ("set/a", ".", "collides with"),
+        ("set/a", "set\\a", "is in the archive twice"),
+        ("set/a", ".", "collides with another member"),
     ],
 )
-def test_names_that_may_be_the_same(one: str, other: str, reason: str, cache: Path, tmp_path: Path) -> None:
+def test_names_that_are_the_same(one: str, other: str, reason: str, cache: Path, tmp_path: Path) -> None:
     for content in tar_of(file(one), file(other)), zip_of({one: b"1", other: b"2"}):
         error = refused(content, tmp_path)
         assert reason in error
         assert repr(other) in error
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("set/A.jpg", "set/a.jpg"),
+        ("set/straße", "set/STRASSE"),
+        ("set/Cat/a", "set/cat/b"),
+        (unicodedata.normalize("NFC", "set/é"), unicodedata.normalize("NFD", "set/é")),
+    ],
+)
+def test_names_that_some_file_systems_confuse(one: str, other: str, cache: Path, tmp_path: Path) -> None:
+    (tmp_path / "probe").touch()
+    if (tmp_path / "PROBE").exists():
+        pytest.skip("this file system ignores case")
+    (tmp_path / "archive").write_bytes(zip_of({one: b"1", other: b"2"}))
+    folder = Path(open_archive(tmp_path / "archive"))
+    assert {(folder.parent / name).read_bytes() for name in (one, other)} == {b"1", b"2"}
 
 
 def test_two_members_of_one_name(cache: Path, tmp_path: Path) -> None:
@@ -268,6 +348,29 @@ def test_an_archive_that_grows_past_the_limit(cache: Path, tmp_path: Path, monke
         open_archive(tmp_path / "archive")
         main(["clear", "--all"])
         assert "'set/c': grows past the limit of 1,048,576 bytes" in refused(pack({**fits, "set/c": b"1"}), tmp_path)
+
+
+@pytest.mark.parametrize("size", [2**20, 2**22])
+def test_an_archive_that_grows_to_many_times_its_size(
+    size: int, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("_data_hub.archives.SURE_BYTES", 2**19)
+    bomb = zip_of({"set/noise": random.Random(0).randbytes(2**10), "set/zeros": bytes(size)})
+    error = refused(bomb, tmp_path)
+    assert "'set/zeros': grows past the limit of 524,288 bytes" in error
+    monkeypatch.setenv("D2LTL_UNPACK_GIB", "much")
+    assert "D2LTL_UNPACK_GIB is 'much'; it is a number of GiB" in refused(bomb, tmp_path)
+    assert "set the environment variable D2LTL_UNPACK_GIB" in error
+    monkeypatch.setenv("D2LTL_UNPACK_GIB", "0.01")
+    assert (Path(open_archive(tmp_path / "archive")) / "zeros").stat().st_size == size
+
+
+def test_what_grows_less_than_twenty_times_is_unpacked(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("_data_hub.archives.SURE_BYTES", 2**10)
+    (tmp_path / "archive").write_bytes(zip_of({"set/noise": random.Random(0).randbytes(2**16), "set/0": bytes(2**20)}))
+    assert files_below(Path(open_archive(tmp_path / "archive"))) == {"noise", "0"}
 
 
 def test_copies_of_links_count_too(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -419,6 +522,9 @@ def test_whatever_the_names(members: list[tuple[str, bytes]], is_zip: bool) -> N
         except IndexError:
             return  # zipfile cannot write an empty name
         unpacked = extract_or_nothing(archive, out)
-        files = {os.path.normpath(name): data for name, data in members if not (is_zip and name.endswith("/"))}
+        folder_ends = ("/", "\\") if is_zip else ()
+        files = {
+            os.path.normpath(name.replace("\\", "/")): data for name, data in members if not name.endswith(folder_ends)
+        }
         assert unpacked in (None, files)
         assert files_below(Path(folder)) == {"archive", *(f"in/out/{name}" for name in unpacked or ())}

@@ -95,6 +95,18 @@ def test_download_of_an_address(hotdog: str, cache: Path, caplog: pytest.LogCapt
     ]
 
 
+@pytest.mark.parametrize("wrong", [b"<!DOCTYPE html><p>Log in", HOTDOG[: len(HOTDOG) // 2], b""])
+def test_a_download_that_nothing_vouches_for_and_does_not_unpack_is_fetched_anew(
+    wrong: bytes, server: Server, cache: Path
+) -> None:
+    url = server.give("photos.zip", good(wrong))
+    with pytest.raises(DataHubError, match=r"photos\.zip: .*(web page|zip)"):
+        download_extract(url)
+    assert not [path for path in cache.rglob("*") if path.name == "photos.zip"]
+    server.give("photos.zip", good(HOTDOG))
+    assert content(download_extract(url)) == {name[len("hotdog/") :]: data for name, data in PHOTOS.items()}
+
+
 def test_download_all(hotdog: str, server: Server, cache: Path) -> None:
     register("houses", server.give("houses.csv", good(b"1,2\n")), sha1(b"1,2\n"))
     assert data_hub.download_all() == [
