@@ -72,7 +72,6 @@ def test_a_comment_may_stand_in_the_header_of_a_pgm(tmp_path):
         ("notes.txt", b"P5 and other formats"),
         ("readme", b"BMW and other cars, in many words"),
         ("film.mp4", b"\0\0\0\x18ftypisom" + bytes(100)),
-        ("list.csv", b"file,class\n"),
         ("model.h5", b"\x89HDF\r\n\x1a\n" + bytes(100)),
         ("film.mpg", b"\0\0\1\xb3" + bytes(100)),
         ("a.nef", encoded("tiff")),  # raw data of a camera, and a small preview

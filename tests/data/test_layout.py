@@ -3,6 +3,7 @@
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -14,11 +15,12 @@ CATS_AND_DOGS = ("cat", "dog")
 
 
 def write(root, tree, suffix=".png"):
-    """Write a tree of images, all different in brightness."""
+    """Write a tree of images, all different."""
     for folder, number in tree.items():
         (root / folder).mkdir(parents=True, exist_ok=True)
         for i in range(number):
-            Image.new("RGB", (8, 8), (i, i, len(folder))).save(root / folder / f"{i}{suffix}")
+            pixels = np.random.default_rng([i, *folder.encode()]).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(root / folder / f"{i}{suffix}")
     return root
 
 

@@ -1,5 +1,6 @@
 """Images that lie side by side, with their classes in a table."""
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -11,7 +12,8 @@ def write(root, numbers, **tables):
     for folder, number in numbers.items():
         (root / folder).mkdir(parents=True, exist_ok=True)
         for i in range(number):
-            Image.new("RGB", (8, 8), (i, i, len(folder))).save(root / folder / f"{folder or 'image'}{i}.jpg")
+            pixels = np.random.default_rng([i, *folder.encode()]).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(root / folder / f"{folder or 'image'}{i}.jpg")
     for name, (head, form, rows) in tables.items():
         lines = [head, *(form.format(i, "ab"[i % 2]) for i in rows)]
         (root / f"{name}.csv").write_text("\n".join(lines), encoding="utf-8")
