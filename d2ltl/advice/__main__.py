@@ -12,17 +12,17 @@ DESCRIPTION = """\
 Recommends a training strategy and a source model for your images, before you train. Compares all source models on this
 machine, which takes about a minute for each, and measures on the training images:
 
-  number of images            few or many per class
+  number of images            few or many in the smallest class
   fit of each source model    accuracy of a linear classifier on the features of each stage, LogME, LEEP
   cost of each source model   images per second
   best source model           also for fewer images than there are
-  similarity                  share of errors that pretraining avoids, compared with random weights
+  help of pretraining         share of errors that it avoids, compared with random weights
   need for transfer           accuracy of a network trained from scratch for 100 small steps
-  gentle fine-tuning          accuracy of lp-ft, if there are few images and they are similar
+  gentle fine-tuning          accuracy of lp-ft, if there are few images and pretraining helps
 
 Then it recommends one strategy and gives the reasons:
 
-                 similar to the source set          different from the source set
+                 pretraining helps                  pretraining hardly helps
   few images     linear classifier on features,     linear classifier on features of an earlier stage
                  or lp-ft if it is better
   many images    fine-tune all layers, or gently    fine-tune all layers for more epochs

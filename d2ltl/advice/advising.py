@@ -54,17 +54,17 @@ def advise(
     """Recommend a training strategy and a source model for a set of images, from quick measurements.
 
     The measurements answer three questions. Are there few images per class (`Advice.few`)? Which source model fits them
-    best, and are they similar to its source set (`Advice.similar`)? Is transfer more accurate than training from
+    best, and does its last stage suit them (`Advice.similar`)? Is transfer more accurate than training from
     scratch (`Advice.needed`)?
 
     They fit linear classifiers on CNN codes, and train one network from scratch for 100 small steps without
-    augmentation. If there are few images and they are similar to the source set, they also try gentle fine-tuning
+    augmentation. If there are few images and the last stage suits them, they also try gentle fine-tuning
     (``lp-ft``), with at most 300 images. They use at most 1,000 training images. The classifiers are also fitted on
     fewer images, because another source model may be the best one then. The advice is an estimate; `run_comparison`
     trains the networks to the end and measures their test accuracy.
 
     ============  ==================================  ==================================================
-    ..            similar to the source set           different from the source set
+    ..            the last stage suits them           the last stage does not
     ============  ==================================  ==================================================
     few images    linear classifier on the codes,     linear classifier on the codes of an earlier stage
                   or ``lp-ft`` if it is better
@@ -106,7 +106,7 @@ def advise(
     fits.sort(key=lambda fit: (not fit.dense, -fit.accuracy))
     best = sources[fits[0].source]
     scratch, tested = _scratch_accuracy(best.zoo_name, drawn, fits[0].size, seed)
-    advice = Advice(len(images), len(images.synsets), fits, scratch, tested)
+    advice = Advice(np.bincount(images.labels).tolist(), fits, scratch, tested)
     if advice.few and advice.similar and fits[0].dense:
         advice = replace(advice, trial=_trial(best, sample(drawn, TRIED, seed, at_least=HELD_OUT), fits[0].size, seed))
     return advice
@@ -185,6 +185,8 @@ def _fit(name: str, net: HybridBlock, images: ImageFolder, size: int, seed: int)
         images_per_s,
         accuracy_by_number(codes[-1], images.labels, seed=seed),
         isinstance(net.output, nn.Dense),
+        len(images),
+        log_me(of_untrained[-1], images.labels),
     )
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from d2ltl.advice.transferability import label_entropy
+
 # Images per class. With about this many images, linear probing and fine-tuning were about equally accurate.
 FEW = 100
-# Minimal `Fit.learned` of images similar to the source set. Measured: 0.2 to 0.6 on food, mostly less on digits.
+# Minimal `Fit.learned` of a last stage that suits the images. Measured: 0.2 to 0.6 on food, mostly less on digits.
 LEARNED = 0.2
 # Minimal `Fit.learned` of features that the book's fine-tuning spoils. Measured on 800 rendered images: 0.74 to 0.82 of
 # ImageNet models, 0.59 of the model of Tiny ImageNet, which the book's fine-tuning does not spoil.
@@ -40,6 +43,10 @@ class Fit:
         Accuracy of a linear classifier on the codes of the last stage, by the number of training images of each class.
     dense : bool
         Whether the output of the source model is a dense layer, which a linear classifier can replace (not SqueezeNet).
+    measured : int
+        Number of images that the accuracies were measured on.
+    log_me_untrained : float
+        LogME of the codes of the last stage of the network with random weights, the yardstick of `log_me`.
     """
 
     source: str
@@ -51,16 +58,26 @@ class Fit:
     images_per_s: float = field(compare=False)
     by_number: dict[int, float]
     dense: bool
+    measured: int
+    log_me_untrained: float
 
     @property
     def stage(self) -> int:
-        """Number of the stage with the highest accuracy in `by_stage`, counted from 1."""
-        return int(np.argmax(self.by_stage)) + 1
+        """Number of the most accurate stage if it is certainly better than the last stage, else of the last stage.
+
+        Stages are counted from 1. Certainly better means by more than two standard errors of the difference.
+        """
+        best, last = int(np.argmax(self.by_stage)), len(self.by_stage) - 1
+        return (best if self.is_certain(self.by_stage[best], self.by_stage[last]) else last) + 1
 
     @property
     def accuracy(self) -> float:
-        """Highest accuracy in `by_stage`."""
-        return max(self.by_stage)
+        """Accuracy of the stage `stage`."""
+        return self.by_stage[self.stage - 1]
+
+    def is_certain(self, higher: float, lower: float) -> bool:
+        """Return whether an accuracy is higher than another by more than two standard errors of their difference."""
+        return higher - lower > 2 * math.hypot(*(standard_error(share, self.measured) for share in (higher, lower)))
 
     @property
     def learned(self) -> float:
@@ -71,6 +88,22 @@ class Fit:
         """
         errors = 1 - max(self.untrained)
         return (self.by_stage[-1] - max(self.untrained)) / errors if errors else 0.0
+
+    @property
+    def learned_error(self) -> float:
+        """Standard error of `learned`; infinite if the network with random weights makes no error."""
+        shares = (self.by_stage[-1], max(self.untrained))
+        difference = math.hypot(*(standard_error(share, self.measured) for share in shares))
+        return difference / (1 - shares[1]) if shares[1] < 1 else math.inf
+
+
+def standard_error(share: float, number: int) -> float:
+    """Return the standard error of a share, such as an accuracy, that was measured on a number of images.
+
+    It is that of Agresti and Coull (1998), with two more hits and two more misses: a share of 0 or 1 has an error too.
+    """
+    adjusted = (share * number + 2) / (number + 4)
+    return math.sqrt(adjusted * (1 - adjusted) / (number + 4))
 
 
 @dataclass(frozen=True)
@@ -96,35 +129,50 @@ class Advice:
 
     Attributes
     ----------
-    images, classes : int
-        Numbers of training images and of classes.
+    counts : list of int
+        Number of training images of each class.
     fits : list of Fit
         Measurements for each source model, most accurate first; those without a dense output layer last.
     scratch, tested : float, int
         Accuracy of a short training from scratch, with the architecture of the best source model, and the number of
         images that it was measured on.
     trial : Trial, optional
-        Gentle fine-tuning of the best source model, if the images are few and similar to its source set.
+        Gentle fine-tuning of the best source model, if the images are few and its last stage suits them.
     """
 
-    images: int
-    classes: int
+    counts: list[int]
     fits: list[Fit]
     scratch: float
     tested: int
     trial: Trial | None = None
 
     @property
+    def images(self) -> int:
+        """Number of training images."""
+        return sum(self.counts)
+
+    @property
+    def classes(self) -> int:
+        """Number of classes."""
+        return len(self.counts)
+
+    @property
+    def chance(self) -> float:
+        """Accuracy of always answering the most frequent class."""
+        return max(self.counts) / self.images
+
+    @property
     def few(self) -> bool:
-        """Whether there are on average fewer than 100 images per class."""
-        return self.images / self.classes < FEW
+        """Whether the smallest class has fewer than 100 images."""
+        return min(self.counts) < FEW
 
     @property
     def similar(self) -> bool:
-        """Whether the images are similar to the source set of the best source model.
+        """Whether the last stage of the best source model suits the images, as that of a similar source set does.
 
         Early stages of a network are general, late stages are specific to the source set (Yosinski et al. 2014).
-        Similar means that pretraining of the last stage reduces the error rate by at least 20 % (see `Fit.learned`).
+        The images are not compared with the source set, which is not at hand. Similar means that pretraining of the
+        last stage reduces the error rate by at least 20 % (see `Fit.learned`).
         """
         return self.fits[0].learned >= LEARNED
 
@@ -135,7 +183,7 @@ class Advice:
         It is certainly better if its accuracy is higher by more than two standard errors of a share of `tested` images.
         """
         accuracy = self.fits[0].accuracy
-        return self.scratch - accuracy <= 2 * (accuracy * (1 - accuracy) / self.tested) ** 0.5
+        return self.scratch - accuracy <= 2 * standard_error(accuracy, self.tested)
 
     @property
     def good(self) -> bool:
@@ -165,6 +213,11 @@ class Advice:
         return best.stage if early else None
 
     @property
+    def strategy(self) -> str:
+        """Name of the recommended strategy with the number of the stage, as `find_strategy` takes it."""
+        return f"{self.way}-{self.stage}" if self.stage else self.way
+
+    @property
     def longer(self) -> bool:
         """Whether fine-tuning needs more epochs than usual, because the images differ from the source set."""
         return self.way == "finetune" and not self.similar
@@ -173,24 +226,27 @@ class Advice:
         """Return the measurements and the advice as text."""
         best = self.fits[0]
         lines = [
-            f"{self.images} images of {self.classes} classes, {self.images / self.classes:.0f} of each on average: "
-            f"{'few' if self.few else 'not few'} (the limit is {FEW}).",
-            *map(_sentence, self.fits),
+            f"{self.images} images of {self.classes} classes, {min(self.counts)} of the smallest class: "
+            f"{'few' if self.few else 'not few'} (the limit is {FEW}). Always answering the most frequent class has "
+            f"the accuracy {self.chance:.3f}. (± is one standard error.)",
+            *(_sentence(fit, self.counts) for fit in self.fits),
         ]
         if len(self.fits) > 1:
-            lines.append(f"{best.source} suits best. {_agreement(self.fits)}")
-            lines += _by_number(self.fits)
-        lines.append(_likeness(best, self.similar))
+            lines.append(f"{_choice(self.fits)} {_agreement(self.fits)}")
+            lines += _by_number(self.fits, self.classes)
+        lines.append(_help(best, self.similar))
         lines.append(
-            f"The same network from scratch: {self.scratch:.3f} after {SCRATCH_STEPS} small "
-            f"steps. It is {'not ' if self.needed else ''}certainly better than transfer."
+            f"The same network from scratch: {_with_error(self.scratch, self.tested)} on {self.tested} held-out images "
+            f"after {SCRATCH_STEPS} small steps. It is {'not ' if self.needed else ''}certainly better than transfer."
         )
         if self.trial:
+            lp_ft, probe, tested = self.trial.lp_ft, self.trial.probe, self.trial.tested
             lines.append(
-                f"Gentle fine-tuning (lp-ft) classifies {self.trial.lp_ft:.3f} of {self.trial.tested} held-out images "
-                f"correctly, the linear classifier that it starts from {self.trial.probe:.3f}."
+                f"Gentle fine-tuning (lp-ft) classifies {lp_ft:.3f} of {tested} held-out images correctly "
+                f"(± {standard_error(lp_ft, tested):.3f}), the linear classifier that it starts from "
+                f"{_with_error(probe, tested)}."
             )
-        return "\n".join([*lines, f"Advice: {self.way}. {self._reason()}"])
+        return "\n".join([*lines, f"Advice: {self.strategy}. {self._reason()}"])
 
     def _reason(self) -> str:
         source = self.fits[0].source
@@ -214,13 +270,30 @@ class Advice:
         return f"Train all layers of {source} at a small learning rate. There are enough images to adapt them."
 
 
-def _sentence(fit: Fit) -> str:
+def _with_error(share: float, number: int) -> str:
+    return f"{share:.3f} ± {standard_error(share, number):.3f}"
+
+
+def _sentence(fit: Fit, counts: list[int]) -> str:
     stages = ", ".join(f"{accuracy:.3f}" for accuracy in fit.by_stage)
+    without = label_entropy(np.repeat(np.arange(len(counts)), counts))
     return (
-        f"{fit.source}: a linear classifier on its codes has the cross-validated accuracy {fit.accuracy:.3f} (by "
-        f"stage: {stages}); LogME {fit.log_me:.3f}, LEEP {fit.leep:.3f}. It sees {fit.images_per_s:.0f} images/s at "
-        f"{fit.size} × {fit.size} pixels.{'' if fit.dense else ' Its output is no dense layer, so it comes last.'}"
+        f"{fit.source}: a linear classifier on its codes has the cross-validated accuracy "
+        f"{_with_error(fit.accuracy, fit.measured)} (by stage: {stages}); LogME {fit.log_me:.3f} (with random weights "
+        f"{fit.log_me_untrained:.3f}), LEEP {fit.leep:.3f} (without information {-without:.3f}). It sees "
+        f"{fit.images_per_s:.0f} images/s at {fit.size} × {fit.size} pixels."
+        f"{'' if fit.dense else ' Its output is no dense layer, so it comes last.'}"
     )
+
+
+def _choice(fits: list[Fit]) -> str:
+    """Return the sentence that names the best source, and another source that may be as good."""
+    best, *others = fits
+    rivals = [
+        fit.source for fit in others if fit.dense == best.dense and not best.is_certain(best.accuracy, fit.accuracy)
+    ]
+    doubt = f", but not certainly: {rivals[0]} is within two standard errors" if rivals else ""
+    return f"{best.source} suits best{doubt}."
 
 
 def _agreement(fits: list[Fit]) -> str:
@@ -232,16 +305,27 @@ def _agreement(fits: list[Fit]) -> str:
     return f"{' and '.join(dissent)} would choose another source." if dissent else "LogME and LEEP agree."
 
 
-def _by_number(fits: list[Fit]) -> list[str]:
+def _by_number(fits: list[Fit], classes: int) -> list[str]:
     """Return the line that says which source is the most accurate with how many images of each class."""
     best = {number: max(fits, key=lambda fit: fit.by_number[number]) for number in fits[0].by_number}
     choices = [f"{number}: {fit.source} ({fit.by_number[number]:.3f})" for number, fit in best.items()]
-    return [f"The best source by the number of images of each class: {', '.join(choices)}."] if choices else []
+    yardstick = f"balanced accuracy, {1 / classes:.3f} without information"
+    return [f"The best source by the number of images of each class ({yardstick}): {', '.join(choices)}."] * bool(
+        choices
+    )
 
 
-def _likeness(fit: Fit, similar: bool) -> str:
+def _help(fit: Fit, similar: bool) -> str:
+    """Return what pretraining does for the images."""
+    untrained = (
+        "A linear classifier on the codes of the same network with random weights has the accuracy "
+        f"{_with_error(max(fit.untrained), fit.measured)}."
+    )
+    if math.isinf(fit.learned_error):
+        return f"{untrained} It leaves no error, so it was not measured whether pretraining helps."
+    certain = abs(fit.learned - LEARNED) > 2 * fit.learned_error
     return (
-        f"A linear classifier on the codes of the same network with random weights has the accuracy "
-        f"{max(fit.untrained):.3f}. The trained last stage avoids {max(0, fit.learned):.0%} of its errors. So the "
-        f"images are {'similar to' if similar else 'different from'} those of the source set (limit: {LEARNED:.0%})."
+        f"{untrained} The trained last stage avoids {max(0, fit.learned):.0%} ± {fit.learned_error:.0%} of its errors: "
+        f"it {'suits' if similar else 'does not suit'} the images{'' if certain else ', but that is not certain'} "
+        f"(limit: {LEARNED:.0%}). How similar they are to the source set was not measured."
     )

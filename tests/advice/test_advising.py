@@ -124,7 +124,7 @@ def test_a_network_from_scratch_that_diverges_has_accuracy_0(stripes, source, mo
 def test_the_command_prints_the_advice(stripes, source_file, capsys, caplog):
     assert main([str(stripes), "--sources", f"tiny:{source_file}", "--size", "32"]) == 0
     printed = capsys.readouterr().out
-    assert "40 images of 2 classes, 20 of each" in printed
+    assert "40 images of 2 classes, 20 of the smallest class" in printed
     assert "images to train (train/) + to test (test/): across 20 + 10, upright 20 + 10" in caplog.text
     assert "Advice: " in printed
 
