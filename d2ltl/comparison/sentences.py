@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from d2ltl.comparison.certainty import CONFIDENCE, Difference, above_constant, difference, still_learning
 from d2ltl.comparison.gains import Gain
 from d2ltl.comparison.running import Comparison
 from d2ltl.comparison.runs import Run
 from d2ltl.comparison.strategies import BASELINE
-from d2ltl.comparison.verdict import CONFIDENCE, Difference, above_constant, difference, still_learning
 from d2ltl.datasets import BOOK
 
 NOT_CERTAIN = "Whether transfer paid off is not certain:"

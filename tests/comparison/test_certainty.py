@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from d2ltl.comparison.verdict import above_constant, difference, still_learning
+from d2ltl.comparison.certainty import above_constant, difference, still_learning
 
 
 def drawn(shares, labels, rng, runs=1):
