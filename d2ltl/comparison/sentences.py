@@ -159,7 +159,7 @@ def _what_is_missing(comparison: Comparison) -> str:
 def warnings(comparison: Comparison) -> list[str]:
     """Return what makes the comparison weak: networks that answer one class only, or were still learning."""
     found = [_one_class(comparison, run) for run in comparison.runs if np.count_nonzero(run.confusion.sum(axis=0)) == 1]
-    epochs = len(comparison.runs[0].history)
+    epochs = max(len(run.history) for run in comparison.runs)  # a linear classifier has a single one
     if unfinished := _unfinished(comparison):
         found.append(
             f"{' and '.join(unfinished)}: one epoch cannot show the end of learning."

@@ -2,6 +2,7 @@ import csv
 import html
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -138,6 +139,11 @@ def test_it_says_what_to_do_next():
     assert any(step.startswith("--seeds 0 1 2") for step in still)
     assert not any("advice" in step for step in still)
     assert any("scratch: still learning after 3 epochs" in text for text in warnings(comparison(*better())))
+
+
+def test_a_linear_classifier_says_nothing_about_the_epochs_of_others():
+    first = replace(run("codes-softmax", 0, [0.9]), learning_rate=None)
+    assert any("scratch: still learning after 3 epochs" in text for text in warnings(comparison(first, *better())))
     lost = next_steps(comparison(run("finetune", 0, [0.5]), run("scratch", 0, [0.5])))
     for option in ("--size 128", "--cross-validate", "lp-ft codes-softmax", "d2ltl.advice"):
         assert any(option in step for step in lost)
