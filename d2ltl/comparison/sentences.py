@@ -157,8 +157,11 @@ def _what_is_missing(comparison: Comparison) -> str:
 
 
 def warnings(comparison: Comparison) -> list[str]:
-    """Return what makes the comparison weak: networks that answer one class only, or were still learning."""
-    found = [_one_class(comparison, run) for run in comparison.runs if np.count_nonzero(run.confusion.sum(axis=0)) == 1]
+    """Return what makes the comparison weak: copies, networks that answer one class only, or were still learning."""
+    found = [*comparison.inventory.get("copies", ())]
+    found += [
+        _one_class(comparison, run) for run in comparison.runs if np.count_nonzero(run.confusion.sum(axis=0)) == 1
+    ]
     epochs = max(len(run.history) for run in comparison.runs)  # a linear classifier has a single one
     if unfinished := _unfinished(comparison):
         found.append(

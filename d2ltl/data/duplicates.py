@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from tqdm.auto import tqdm
 
 from d2ltl.data.decoding import image_size
 from d2ltl.data.folders import ImageFolder
 from d2ltl.errors import ImageFolderError, SettingsError
 from d2ltl.files import printable
+from d2ltl.progress import with_progress
 
 logger = logging.getLogger(__name__)
 
@@ -59,8 +59,8 @@ def find_copies(*parts: ImageFolder, near: bool = False) -> np.ndarray:
     return first
 
 
-def warn_of_copies(train: ImageFolder, test: ImageFolder, *, near: bool = False) -> None:
-    """Log warnings that count and name the copies in the images to train and to test; see `find_copies`.
+def note_copies(train: ImageFolder, test: ImageFolder, *, near: bool = False) -> None:
+    """Count and name the copies in the images to train and to test (see `find_copies`), in warnings and `train.copies`.
 
     Such are test images that are training images too, images that are in two classes, and other copies.
     """
@@ -78,13 +78,14 @@ def warn_of_copies(train: ImageFolder, test: ImageFolder, *, near: bool = False)
     leaked = [i for i in copies if first[i] < len(train) <= i]
     confused = [i for i in copies if classes[i] != classes[first[i]]]
     others = sorted({*copies} - {*leaked} - {*confused})
-    if leaked:
-        logger.warning("%d of the %d test images are training images too, so the test accuracy is too high: %s",
-                       len(leaked), len(test), examples(leaked))  # fmt: skip
-    if confused:
-        logger.warning("%d of %d images are in another class too: %s", len(confused), len(paths), examples(confused))
-    if others:
-        logger.warning("%d of %d images are copies of others: %s", len(others), len(paths), examples(others))
+    remarks = [
+        (leaked, f"of the {len(test)} test images are training images too, so the test accuracy is too high"),
+        (confused, f"of {len(paths)} images are in another class too"),
+        (others, f"of {len(paths)} images are copies of others"),
+    ]
+    train.copies = [f"{len(some)} {remark}: {examples(some)}." for some, remark in remarks if some]
+    for remark in train.copies:
+        logger.warning("%s", remark)
 
 
 def _alike(images: Iterable[int], key: Callable[[int], Hashable]) -> Iterator[list[int]]:
@@ -112,7 +113,7 @@ def _near_pairs(images: list[int], pixels: Callable[[int], np.ndarray]) -> Itera
             "To find near-duplicates, install the package imagehash: pip install imagehash (the extra duplicates)."
         ) from error
     hashed, hashes = [], []
-    for image in tqdm(images, desc="comparing images", disable=None, leave=False):
+    for image in with_progress(images, "comparing images", "image"):
         try:
             hashes.append(phash(Image.fromarray(pixels(image))).hash.ravel())
             hashed.append(image)

@@ -45,6 +45,7 @@ class ImageFolder(ImageFolderDataset):
 
     The images of a class are those in its folder and below it. `left_out` has the numbers of files that are no images
     of a class, by reason. `validation` are the images for validation that belong to training images, or None.
+    `copies` are sentences about copies of images that `load_images` found.
     """
 
     def __init__(self, root: PathLike | Folder) -> None:
@@ -53,6 +54,7 @@ class ImageFolder(ImageFolderDataset):
         self.skipped: list[str] = []
         self.left_out: Counter[str] = self._tree.all_left_out()
         self.validation: ImageFolder | None = None
+        self.copies: list[str] = []
         super().__init__(self.root)
         self._decoded = DecodedImages(CACHE_BYTES, [path for path, _ in self.items])
 
@@ -99,6 +101,7 @@ class ImageFolder(ImageFolderDataset):
         folder.skipped = []
         folder.left_out = Counter()
         folder.validation = None
+        folder.copies = []
         folder._decoded = DecodedImages(CACHE_BYTES, [path for path, _ in folder.items])
         return folder
 

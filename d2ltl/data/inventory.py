@@ -21,14 +21,16 @@ def take_inventory(pair: Pair) -> dict[str, Any]:
     """Return the numbers of images of a pair, as JSON values.
 
     ``parts`` has for ``train``, ``validation`` (if there is any) and ``test`` the ``folder``, the number of ``images``
-    and the number ``of_class``, by class name. ``left_out`` has the numbers of files by the reason.
+    and the number ``of_class``, by class name. ``left_out`` has the numbers of files by the reason. ``copies`` are
+    sentences about copies of images.
     """
     train, test = pair
     parts = {"train": train, "validation": train.validation, "test": test}
     given = {use: images for use, images in parts.items() if images is not None}
     left_out = sum((images.left_out for images in given.values()), Counter())
     left_out["images that cannot be read"] += sum(len(images.skipped) for images in given.values())
-    return {"parts": {use: _count(images) for use, images in given.items()}, "left_out": dict(+left_out)}
+    counted = {use: _count(images) for use, images in given.items()}
+    return {"parts": counted, "left_out": dict(+left_out), "copies": [*train.copies]}
 
 
 def _count(images: ImageFolder) -> dict[str, Any]:

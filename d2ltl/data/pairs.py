@@ -12,7 +12,7 @@ from typing import Union, cast
 
 from mxnet.gluon.data.vision import ImageFolderDataset
 
-from d2ltl.data.duplicates import warn_of_copies
+from d2ltl.data.duplicates import note_copies
 from d2ltl.data.folders import ImageFolder, UnlabelledImages, scan
 from d2ltl.data.formats import PathLike
 from d2ltl.data.layout import TEST, TRAIN, VALIDATION, Folder, find_classes, find_layout
@@ -82,7 +82,7 @@ def load_images(
         part.scale_as(train)
     if skip_unreadable:
         train, test = train.drop_unreadable(), test.drop_unreadable()
-    warn_of_copies(train, test, near=check_duplicates)
+    note_copies(train, test, near=check_duplicates)
     return train, test
 
 
@@ -173,7 +173,7 @@ def as_pair(
         if skip_unreadable:
             train, test = train.drop_unreadable(), test.drop_unreadable()
         if check_duplicates:
-            warn_of_copies(train, test, near=True)
+            note_copies(train, test, near=True)
     return train.check_files(), test.check_files()
 
 

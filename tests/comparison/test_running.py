@@ -11,7 +11,7 @@ import data_hub
 from d2ltl import datasets
 from d2ltl.comparison import report
 from d2ltl.comparison.runs import Run
-from d2ltl.comparison.sentences import reading
+from d2ltl.comparison.sentences import reading, warnings
 from d2ltl.comparison.strategies import STRATEGIES
 from d2ltl.models.freezing import stages
 
@@ -271,6 +271,16 @@ def test_unreadable_images_are_left_out_and_counted(source_file, tmp_path):
     assert comparison.images == {"train": 8, "test": 4, "skipped": 1, "split": "its own", "rendered": False}
     with pytest.raises(d2ltl.ImageFolderError, match=r"broken\.jpg"):
         compare(tmp_path, source_file, strategies=["finetune"], epochs=1)
+
+
+def test_the_report_warns_of_test_images_that_are_training_images_too(source_file, tmp_path):
+    write_images(tmp_path / "train", 4)
+    write_images(tmp_path / "test", 3, seed=1)
+    shutil.copy(tmp_path / "train/across/000.jpg", tmp_path / "test/across/copy.jpg")
+    comparison = compare(tmp_path, source_file, strategies=["codes-svm"])
+    warning = "1 of the 7 test images are training images too"
+    assert warning in warnings(comparison)[0]
+    assert warning in d2ltl.write_report(comparison, tmp_path / "out").read_text()
 
 
 def test_log_and_report_say_what_each_part_is_for_and_what_is_left_out(source_file, tmp_path, caplog):

@@ -42,7 +42,7 @@ def test_a_training_image_in_the_test_set_is_a_warning(tmp_path, caplog, way):
         d2ltl.load_images(tmp_path)
     assert [record.getMessage() for record in caplog.records] == [
         "1 of the 7 test images are training images too, so the test accuracy is too high: "
-        f"test/across/other{suffix} is the same as train/across/001.jpg"
+        f"test/across/other{suffix} is the same as train/across/001.jpg."
     ]
 
 

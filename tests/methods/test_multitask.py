@@ -119,9 +119,7 @@ def test_settings_that_make_no_sense_are_refused(source, tasks, options, problem
 
 def test_a_task_must_have_the_same_classes_to_train_and_to_test(source, tasks):
     wrong = {"colour": (tasks["colour"][0], tasks["direction"][1])}
-    with pytest.raises(
-        d2ltl.ImageFolderError, match="Task colour has .* the classes across, upright to test"
-    ):
+    with pytest.raises(d2ltl.ImageFolderError, match="Task colour has .* the classes across, upright to test"):
         train_multitask(source, tasks=wrong, **TINY)
 
 
