@@ -63,11 +63,6 @@ class Gain:
         """Standard deviation over the seeds; None for a single seed."""
         return float(np.std(self.by_seed, ddof=1)) if len(self.by_seed) > 1 else None
 
-    @property
-    def certain(self) -> bool:
-        """Whether the mean differs from 0 by more than two standard errors; False for a single seed."""
-        return self.sd is not None and abs(self.mean) > 2 * self.sd / math.sqrt(len(self.by_seed))
-
 
 def measure_gains(
     curves: Sequence[Sequence[float]], baseline: Sequence[Sequence[float]], chance: float

@@ -82,12 +82,20 @@ def reading(comparison: Comparison) -> list[str]:
 def _sentence(comparison: Comparison, strategy: str, gains: dict[str, Gain], answers: Answers | None) -> str:
     start, slope, asymptote = (gains[name] for name in ("start", "slope", "asymptote"))
     seeds = len(start.by_seed)
-    return (
-        f"{strategy} against {BASELINE}: starts {_points(start)} {_more(start, 'higher', 'lower')}, "
+    course = (
+        f"starts {_points(start)} {_more(start, 'higher', 'lower')}, "
         f"climbs {_points(slope)} per epoch {_more(slope, 'faster', 'slower')}, "
+    )
+    return (
+        f"{strategy} against {BASELINE}: {course if _has_epochs(comparison.of(strategy)[0]) else ''}"
         f"ends {_points(asymptote)} {_more(asymptote, 'higher', 'lower')}. {_verdict(comparison, strategy, answers)} "
         + (f"({seeds} seeds, ± one standard deviation.)" if seeds > 1 else "(One seed: its spread is not known.)")
     )
+
+
+def _has_epochs(run: Run) -> bool:
+    """Return whether a run learned by gradient descent, in epochs; a linear classifier is fitted at once."""
+    return run.learning_rate is not None
 
 
 def _points(gain: Gain) -> str:
@@ -185,10 +193,10 @@ def _one_class(comparison: Comparison, run: Run) -> str:
 
 
 def _unfinished(comparison: Comparison) -> list[str]:
-    """Return the strategies of which a network was still learning. Without gradient descent, a fit is complete."""
+    """Return the strategies of which a network was still learning."""
 
     def unfinished(run: Run) -> bool:
-        return run.learning_rate is not None and still_learning(*map(run.history.curve, ("loss", "test_loss")))
+        return _has_epochs(run) and still_learning(*map(run.history.curve, ("loss", "test_loss")))
 
     return [name for name in comparison.strategies if any(map(unfinished, comparison.of(name)))]
 
@@ -217,5 +225,5 @@ def next_steps(comparison: Comparison) -> list[str]:
 
 def _idle(comparison: Comparison, answers: Answers | None) -> bool:
     """Return whether a strategy with gradient descent did not certainly learn anything."""
-    rates = {run.strategy: run.learning_rate for run in comparison.runs}
-    return answers is not None and any(rates[name] is not None and not answers.learned(name) for name in rates)
+    trained = {run.strategy for run in comparison.runs if _has_epochs(run)}
+    return answers is not None and not all(map(answers.learned, trained))

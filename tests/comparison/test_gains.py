@@ -1,6 +1,6 @@
 import pytest
 
-from d2ltl.comparison.gains import Gain, asymptote, measure_gains, slope, start
+from d2ltl.comparison.gains import asymptote, measure_gains, slope, start
 
 
 def test_start_and_asymptote():
@@ -25,9 +25,3 @@ def test_gains_compare_run_by_run():
     assert gains["start"].mean == pytest.approx(0.15)
     assert gains["asymptote"].mean == pytest.approx(0.2)
     assert gains["slope"].mean > 0
-
-
-def test_a_gain_is_certain_when_the_seeds_agree():
-    assert Gain("start", [0.1, 0.11, 0.12]).certain
-    assert not Gain("start", [0.1, -0.1, 0.02]).certain
-    assert not Gain("start", [0.5]).certain

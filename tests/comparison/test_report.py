@@ -141,6 +141,12 @@ def test_it_says_what_to_do_next():
     assert any("scratch: still learning after 3 epochs" in text for text in warnings(comparison(*better())))
 
 
+def test_a_linear_classifier_has_no_course_of_learning():
+    codes = replace(run("codes-softmax", 0, [0.9]), learning_rate=None)
+    (text,) = reading(comparison(codes, run("scratch", 0, [0.6, 0.65, 0.7])))
+    assert text.startswith("codes-softmax against scratch: ends ")
+
+
 def test_a_linear_classifier_says_nothing_about_the_epochs_of_others():
     first = replace(run("codes-softmax", 0, [0.9]), learning_rate=None)
     assert any("scratch: still learning after 3 epochs" in text for text in warnings(comparison(first, *better())))
