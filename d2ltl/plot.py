@@ -180,33 +180,35 @@ def png(figure: Figure, dpi: int = 110) -> bytes:
     return buffer.getvalue()
 
 
-def plot_curves(histories: Mapping[str, Sequence[History]], title: str = "", chance: float | None = None) -> Figure:
+def plot_curves(
+    histories: Mapping[str, Sequence[History]], title: str = "", chance: float | None = None, tested: str = "test"
+) -> Figure:
     """Return a figure of loss and accuracy by epoch: test curves are solid, training curves are dashed.
 
     `histories` contains the runs of each strategy, one per seed. A bold line shows their mean, a thin line each run. A
-    grey line shows `chance`, the accuracy of always answering the most frequent class.
+    grey line shows `chance`, the accuracy of always answering the most frequent class. `tested` names the test curves.
     """
     figure = Figure(figsize=(9.5, 3.4), layout="constrained")
     with fonts_for([title]):
         axes = figure.subplots(1, 2)
-        _draw_curves(axes, histories)
+        _draw_curves(axes, histories, tested)
         draw_chance(axes[1], chance)
         legend_beside(figure)
         figure.suptitle(title, fontsize="medium", parse_math=False)
     return figure
 
 
-def _draw_curves(axes: Sequence[Axes], histories: Mapping[str, Sequence[History]]) -> None:
+def _draw_curves(axes: Sequence[Axes], histories: Mapping[str, Sequence[History]], tested: str = "test") -> None:
     panels = [
-        ("loss", {"test": "test_loss", "train": "loss"}),
-        ("accuracy", {"test": "test_acc", "train": "train_acc"}),
+        ("loss", {tested: "test_loss", "train": "loss"}),
+        ("accuracy", {tested: "test_acc", "train": "train_acc"}),
     ]
     for ax, (label, quantities) in zip(axes, panels):
         for i, (name, runs) in enumerate(histories.items()):
             for images, quantity in quantities.items():
                 curves = [run.curve(quantity) for run in runs]
                 if not np.isnan(np.concatenate(curves)).all():
-                    _draw_curve(ax, curves, "-" if images == "test" else "--", f"C{i}", f"{name}, {images}")
+                    _draw_curve(ax, curves, "--" if images == "train" else "-", f"C{i}", f"{name}, {images}")
         ax.set(xlabel="epoch", ylabel=label)
         ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         ax.grid(alpha=0.3)

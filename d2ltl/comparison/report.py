@@ -118,10 +118,10 @@ def _figures(comparison: Comparison) -> dict[str, Figure]:
     data = title_of(comparison.settings["data"], comparison.images["rendered"])
     data = data if is_drawable(data) else "images of your own"
     title = f"{comparison.settings['net']} from {_weights(comparison)} weights, on {data}"
+    histories = {name: [run.history for run in of] for name, of in runs.items()}
+    tested = "validation" if comparison.has_validation else "test"
     return {
-        "curves.png": plot_curves(
-            {name: [run.history for run in of] for name, of in runs.items()}, title, chance=comparison.chance
-        ),
+        "curves.png": plot_curves(histories, title, chance=comparison.chance, tested=tested),
         "confusion.png": plot_confusion(_confusions(comparison), comparison.classes, title),
         "mistakes.png": plot_images(
             {name: _mistaken_images(of[0], comparison.classes) for name, of in runs.items()}, title

@@ -90,6 +90,11 @@ class Comparison:
             return {}
         return {name: measure_gains(curve, baseline, self.chance) for name, curve in curves.items()}
 
+    @property
+    def has_validation(self) -> bool:
+        """Whether the tests after each epoch were made on images for validation, not on the test images."""
+        return "validation" in self.inventory.get("parts", {}) and not self.settings.get("cross_validate")
+
     def to_dict(self) -> dict[str, Any]:
         """Return the comparison as a dict of JSON values, the content of ``report.json``."""
         gains = {
@@ -298,7 +303,7 @@ def _run_once(
     net, history = train_network(
         strategy,
         source,
-        data=images,
+        data=(images[0], images[1] if images[0].validation is None else images[0].validation),
         rates=Rates(*(settings[name] for name in Rates._fields)),
         seed=seed,
         num_epochs=settings["epochs"],

@@ -42,6 +42,8 @@ class Run:
     of ``file``, ``true``, ``predicted`` and ``probability``. `predictions` are those of all test images after the last
     epoch; none in a record of version 0.1.
 
+    If there are images for validation, the tests of `history` after each epoch are made on them.
+
     With cross-validation, a run trains a network for each fold. The curves of `history` are then means over the folds
     and its seconds are sums. `confusion`, `mistakes` and `predictions` are of all images. `folds` are the test
     accuracies of folds.
@@ -57,9 +59,14 @@ class Run:
     folds: list[float] = field(default_factory=list)
 
     @property
+    def accuracy(self) -> float:
+        """Accuracy on all test images after the last epoch."""
+        return float(self.confusion.trace() / self.confusion.sum())
+
+    @property
     def accuracies(self) -> list[float]:
         """Test accuracies of the trained networks after the last epoch: one for each fold, or a single one."""
-        return self.folds or [self.history.curve("test_acc")[-1]]
+        return self.folds or [self.accuracy]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the run as a dict of JSON values, which `from_dict` reads."""

@@ -132,7 +132,7 @@ def _above_constant(comparison: Comparison, answers: Answers | None) -> list[str
     """Return the accuracy of each strategy beside that of always answering the most frequent class."""
 
     def sentence(name: str) -> str:
-        accuracy = np.mean([run.history.curve("test_acc")[-1] for run in comparison.of(name)])
+        accuracy = np.mean([run.accuracy for run in comparison.of(name)])
         beside = f'{name}: test accuracy {accuracy:.3f}; always answering "{comparison.most_frequent}": '
         beside += f"{comparison.chance:.3f}."
         if answers is None:

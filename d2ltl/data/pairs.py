@@ -222,11 +222,12 @@ def _folded(name: str) -> str:
 
 
 def pool(pair: Pair) -> ImageFolder:
-    """Return the images of both parts as one set."""
-    train, test = pair
-    images = train.subset([])
-    images.items = train.items + test.items
-    images.skipped = train.skipped + test.skipped
+    """Return the images of both parts, and those for validation, as one set."""
+    parts = [part for part in (pair[0], pair[0].validation, pair[1]) if part is not None]
+    images = parts[0].subset([])
+    images.validation = None
+    images.items = [item for part in parts for item in part.items]
+    images.skipped = [path for part in parts for path in part.skipped]
     return images
 
 

@@ -7,7 +7,7 @@ the same seed, smaller subsets are therefore contained in larger ones.
 from __future__ import annotations
 
 import numpy as np
-from sklearn.model_selection import StratifiedKFold
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from d2ltl.data.duplicates import find_copies
 from d2ltl.data.folders import ImageFolder
@@ -87,8 +87,8 @@ def _draw_with_copies(labels: np.ndarray, first: np.ndarray, numbers: list[int],
 def folds(images: ImageFolder, number: int, seed: int = 0) -> list[tuple[ImageFolder, ImageFolder]]:
     """Cut images at random into `number` folds, stratified by class; return a training and a test part for each fold.
 
-    Every image is in one test part; the training part contains all others. `number` is at least 2, and every class must
-    have at least so many images.
+    Every image is in one test part; the training part contains all others. Copies of an image are in the same fold.
+    `number` is at least 2, and every class must have at least so many images.
     """
     if number < 2:
         raise SettingsError(f"The number of folds is {number}; it is at least 2.")
@@ -98,8 +98,9 @@ def folds(images: ImageFolder, number: int, seed: int = 0) -> list[tuple[ImageFo
                 f"{images.root} has {count} image{'s' * (count != 1)} of {name}; for {number} folds, at least "
                 f"{number} are needed. Use fewer folds."
             )
-    cut = StratifiedKFold(number, shuffle=True, random_state=seed)
-    parts = cut.split(images.labels, images.labels)
+    first = find_copies(images)
+    cutter = StratifiedGroupKFold if len(np.unique(first)) < len(first) else StratifiedKFold
+    parts = cutter(number, shuffle=True, random_state=seed).split(images.labels, images.labels, first)
     return [(images.subset(train.tolist()), images.subset(test.tolist())) for train, test in parts]
 
 

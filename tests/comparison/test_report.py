@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from PIL import Image
+from sklearn.metrics import confusion_matrix
 
 from d2ltl.comparison.report import reading, table, write_report
 from d2ltl.comparison.running import Comparison
@@ -27,8 +28,8 @@ def run(strategy, seed, accuracies, mistakes=(), tested=200):
         Prediction(f"{i:03}.jpg", CLASSES[i % 2], CLASSES[(i + wrong) % 2], 0.9)
         for i, wrong in enumerate(not answer for answer in right)
     ]
-    history, confusion = History(["cpu(0)"], epochs), np.array([[9, 1], [2, 8]])
-    return Run(strategy, seed, 0.01, history, confusion, list(mistakes), predictions)
+    confusion = confusion_matrix([p.true for p in predictions], [p.predicted for p in predictions])
+    return Run(strategy, seed, 0.01, History(["cpu(0)"], epochs), confusion, list(mistakes), predictions)
 
 
 def answering(strategy, answers, labels):
@@ -177,7 +178,8 @@ def test_every_prediction_is_in_a_table(tmp_path):
 
 
 def test_the_page_has_the_scores_of_every_class(tmp_path):
-    page = write_report(comparison(*better()), tmp_path).read_text()
+    counted = replace(run("finetune", 0, [0.85]), confusion=np.array([[9, 1], [2, 8]]))
+    page = write_report(comparison(counted, run("scratch", 0, [0.6])), tmp_path).read_text()
     assert re.search(
         r"<td>1</td><td>other &amp; more</td><td>10</td><td>0\.889</td><td>0\.800</td><td>0\.842</td>", page
     )
@@ -222,7 +224,7 @@ def test_the_json_is_what_was_measured(tmp_path):
     assert report["gains"]["finetune"]["start"]["mean"] == pytest.approx(0.2)
     first = report["runs"][0]
     assert (first["strategy"], first["seed"], first["learning_rate"]) == ("finetune", 0, 0.01)
-    assert first["confusion"] == [[9, 1], [2, 8]]
+    assert first["confusion"] == [[90, 10], [10, 90]]
     assert first["history"][0] == {
         "epoch": 1, "loss": 1.0, "train_acc": 0.8, "test_acc": 0.8, "seconds": 10.0, "examples_per_s": 4.0,
         "test_loss": None}  # fmt: skip

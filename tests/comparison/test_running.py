@@ -295,10 +295,13 @@ def test_log_and_report_say_what_each_part_is_for_and_what_is_left_out(source_fi
     assert f"Images {line}in all 8 + 4 + 6; left out: images outside of the class folders (1)." in " ".join(
         page.split()
     )
-    assert "leaves the images for validation aside" in page
+    assert "The curves and the gains are of the images for validation." in page
     inventory = json.loads((tmp_path / "out/report.json").read_text())["inventory"]
     assert inventory["parts"]["validation"]["of_class"] == {"across": 2, "upright": 2}
     assert comparison.runs[0].confusion.sum() == 6
+    crossed = compare(tmp_path, source_file, strategies=["codes-svm"], cross_validate=2)
+    assert crossed.runs[0].confusion.sum() == 18
+    assert not crossed.has_validation
 
 
 def test_data_may_be_a_pair(stripes, source_file, tmp_path):
