@@ -32,6 +32,8 @@ def finetune_net(classes: int = 2, source: HybridBlock | None = None, lr_mult: f
         Factor of the learning rate for the new output layer, which is Xavier-initialised.
     """
     source = source_net() if source is None else source
+    if not isinstance(source, HybridBlock):
+        raise NetworkError(f"source is {source!r}; it is a source model from source_net(), the argument after classes.")
     if not hasattr(source, "zoo_name"):
         raise NetworkError(f"{source.name} does not know its name in the zoo; get the source model by source_net().")
     net = _new_net(classes, source.zoo_name)

@@ -63,6 +63,8 @@ def test_scratch_differs_from_the_source(resnet):
 def test_a_net_from_elsewhere_and_one_class_are_refused(source):
     with pytest.raises(d2ltl.NetworkError, match="source_net"):
         d2ltl.finetune_net(2, mx.gluon.model_zoo.vision.resnet18_v2())
+    with pytest.raises(d2ltl.NetworkError, match="source is 2; it is a source model"):
+        d2ltl.finetune_net(source, 2)
     with pytest.raises(d2ltl.SettingsError, match="classes is 1"):
         d2ltl.finetune_net(1, source)
 
