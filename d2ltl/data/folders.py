@@ -78,7 +78,9 @@ class ImageFolder(ImageFolderDataset):
                 )
             self.items += [(os.fspath(path), label) for path in images]
         if below := len(self.items) - sum(len(folder.images) for folder in tree.folders):
-            logger.info("%s: %d of %d images are in folders below the class folders", self.root, below, len(self))
+            logger.info(
+                "%s: %d of %d images are in folders below the class folders", printable(self.root), below, len(self)
+            )
         if outside := len(self._tree.all_images()) - len(self.items):
             self.left_out["images outside of the class folders"] += outside
 
@@ -169,7 +171,7 @@ class ImageFolder(ImageFolderDataset):
                 self._decoded.read(path)
                 readable.append(i)
             except ImageFolderError as error:
-                logger.warning("skipped: %s", error)
+                logger.warning("skipped: %s", printable(str(error)))
                 skipped.append(path)
         part = self.subset(readable)
         part.skipped += skipped
@@ -272,5 +274,5 @@ def _hint(tree: Folder) -> str:
 def _is_image(path: Path) -> bool:
     if is_image(path):
         return True
-    logger.warning("ignored %s, which is not an image", path)
+    logger.warning("ignored %s, which is not an image", printable(str(path)))
     return False

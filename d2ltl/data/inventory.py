@@ -11,6 +11,7 @@ import numpy as np
 
 from d2ltl.data.folders import ImageFolder
 from d2ltl.data.pairs import Pair, describe_numbers
+from d2ltl.files import printable
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ def _count(images: ImageFolder) -> dict[str, Any]:
 def describe_inventory(inventory: dict[str, Any]) -> str:
     """Return an inventory as one line of text."""
     parts = inventory["parts"]
-    names = [f"{Path(part['folder']).name}/" for part in parts.values()]
+    names = [f"{printable(Path(part['folder']).name)}/" for part in parts.values()]
     if parts["train"]["folder"] == parts["test"]["folder"]:
         uses = f"{' + '.join(PURPOSES[use] for use in parts)} (drawn from {names[0]})"
     else:

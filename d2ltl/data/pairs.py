@@ -20,6 +20,7 @@ from d2ltl.data.subsets import split
 from d2ltl.data.tables import classes_of, find_table
 from d2ltl.datasets import find_data
 from d2ltl.errors import ImageFolderError
+from d2ltl.files import printable
 
 logger = logging.getLogger(__name__)
 
@@ -96,8 +97,8 @@ def _train_and_test(parts: dict[str, ImageFolder], seed: int) -> Pair:
         return train, parts[VALIDATION]
     pair = split(train, TEST_SHARE, seed)
     pair[1].left_out.clear()  # it is counted with the training images
-    logger.info("%s has no train/ and test/: %d images to train, %d to test, seed %d", train.root, *map(len, pair),
-                seed)  # fmt: skip
+    logger.info("%s has no train/ and test/: %d images to train, %d to test, seed %d", printable(train.root),
+                *map(len, pair), seed)  # fmt: skip
     return pair
 
 
@@ -117,7 +118,7 @@ def _read(folder: Path) -> tuple[dict[str, ImageFolder], bool]:
         else:
             train.left_out[f"images in {part.path.name}/ without known classes"] += len(part.all_images())
     if left_out := describe_numbers(sum((images.left_out for images in parts.values()), Counter())):
-        logger.warning("%s: left out %s", folder, left_out)
+        logger.warning("%s", printable(f"{folder}: left out {left_out}"))
     return parts, layout.divided
 
 
