@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -70,7 +71,13 @@ def train_augs(
     if not book:
         return Augmentation([*added, *_whole(size)])
     crop = transforms.RandomResizedCrop(size, scale=(area, 1))
-    return Augmentation([*added, crop, transforms.RandomFlipLeftRight()])
+    return Augmentation([*added, _enlarge_tiny, crop, transforms.RandomFlipLeftRight()])
+
+
+def _enlarge_tiny(image: Any) -> Any:
+    """Repeat the pixels of an image with a side of less than 3 pixels, of which a random crop could have no pixel."""
+    factor = math.ceil(3 / min(image.shape[:2]))
+    return image if factor == 1 else image.repeat(factor, axis=0).repeat(factor, axis=1)
 
 
 def _augmentation(name: str) -> Callable[[Any], Any]:
