@@ -8,6 +8,7 @@ import d2ltl  # first: it prepares the process for MXNet
 # isort: on
 
 import json
+import logging
 import os
 import signal
 
@@ -30,6 +31,13 @@ def _classic_interface():
     mx.npx.reset_np()
     yield
     mx.npx.reset_np()
+
+
+@pytest.fixture(autouse=True)
+def _silent_library():
+    """Every test starts with the log levels of the library: a command in a test before may have raised them."""
+    for name in ("d2ltl", "data_hub"):
+        logging.getLogger(name).setLevel(logging.NOTSET)
 
 
 def draw(label, rng):
