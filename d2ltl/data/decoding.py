@@ -152,7 +152,7 @@ class DecodedImages:
         """Return the same array as `read_image`, from the cache if possible."""
         if path in self._kept:
             return self._kept[path]
-        image = read_image(path) if self._levels is None else read_image(path, self._levels)
+        image = read_image(path, self._levels)
         if image.nbytes <= self._left:
             self._kept[path] = image
             self._left -= image.nbytes
@@ -163,10 +163,7 @@ class DecodedImages:
         """The levels of the deep pixels in some of the files; None if these files have no deep pixels."""
         ranges = []
         for path in self.paths[:: max(1, len(self.paths) // LEVEL_IMAGES)]:
-            with (
-                contextlib.suppress(Exception),
-                Image.open(path) as image,
-            ):  # a damaged file is an error when it is read
+            with contextlib.suppress(Exception), Image.open(path) as image:
                 if _is_deep(image):
                     ranges.append(_range(image))
         if not ranges:

@@ -55,6 +55,7 @@ class ImageFolder(ImageFolderDataset):
         self.left_out: Counter[str] = self._tree.all_left_out()
         self.validation: ImageFolder | None = None
         self.copies: list[str] = []
+        self._checked = False
         super().__init__(self.root)
         self._decoded = DecodedImages(CACHE_BYTES, [path for path, _ in self.items])
 
@@ -104,6 +105,7 @@ class ImageFolder(ImageFolderDataset):
         folder.left_out = Counter()
         folder.validation = None
         folder.copies = []
+        folder._checked = False
         folder._decoded = DecodedImages(CACHE_BYTES, [path for path, _ in folder.items])
         return folder
 
@@ -154,13 +156,19 @@ class ImageFolder(ImageFolderDataset):
         self._decoded.paths = images._decoded.paths
 
     def check_files(self) -> ImageFolder:
-        """Return the images; raise ImageFolderError if the first bytes of a file show that it cannot be read."""
+        """Return the images; raise ImageFolderError if the first bytes of a file show that it cannot be read.
+
+        Files are checked once; a subset of checked images is checked.
+        """
+        if self._checked:
+            return self
         faults = [f"{path} cannot be read as an image ({fault})" for path, _ in self.items if (fault := fault_of(path))]
         if faults:
             more = f", nor can {len(faults) - 1} more of the {len(self)} files" if faults[1:] else ""
             raise ImageFolderError(f"{faults[0]}{more}. {REMEDY}")
         if self.validation is not None:
             self.validation.check_files()
+        self._checked = True
         return self
 
     def drop_unreadable(self) -> ImageFolder:

@@ -48,7 +48,7 @@ def test_decoded_images_are_kept_up_to_a_limit(tmp_path, monkeypatch):
     images = ImageFolder(tmp_path)
     before = [image.asnumpy() for image, _ in images]
     read = []
-    monkeypatch.setattr(decoding, "read_image", lambda path: read.append(path) or read_image(path))
+    monkeypatch.setattr(decoding, "read_image", lambda path, levels: read.append(path) or read_image(path, levels))
     after = [image.asnumpy() for image, _ in images]
     assert all(np.array_equal(a, b) for a, b in zip(before, after))
     assert read == [path for path, _ in images.items[5:]]
