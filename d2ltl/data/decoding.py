@@ -161,7 +161,7 @@ class DecodedImages:
     @functools.cached_property
     def _levels(self) -> Levels | None:
         """The levels of the deep pixels in some of the files; None if these files have no deep pixels."""
-        ranges = []
+        ranges = []  # of files that can be read; a damaged one is an error when its turn comes
         for path in self.paths[:: max(1, len(self.paths) // LEVEL_IMAGES)]:
             with contextlib.suppress(Exception), Image.open(path) as image:
                 if _is_deep(image):
