@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Callable, NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from _data_hub.archives import is_page, relative, temporary_folder, unpack
+from _data_hub.archives import relative, temporary_folder, unpack
 from _data_hub.errors import DataHubError, failures
+from _data_hub.members import is_page
 
 LOCK_TIMEOUT = 3600.0  # seconds to wait for another process that downloads or unpacks the same file
 ARCHIVE = re.compile(r"\.(zip|tgz|txz|tbz2|tar(\.(gz|xz|bz2))?)$", re.IGNORECASE)

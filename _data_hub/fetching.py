@@ -11,9 +11,9 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 from urllib.request import url2pathname
 
-from _data_hub.archives import CHUNK
 from _data_hub.cache import Item, fault_of
 from _data_hub.errors import DataHubError, failures
+from _data_hub.members import CHUNK
 
 SHIPPED = Path(__file__).parent / "shipped"
 TIMEOUT = 20.0  # seconds to wait for data from a server

@@ -19,7 +19,7 @@ from .advice.transferability import (
 )
 from .advice.verdict import Advice as Advice
 from .comparison.report import write_report as write_report
-from .comparison.running import Comparison as Comparison
+from .comparison.result import Comparison as Comparison
 from .comparison.running import run_comparison as run_comparison
 from .comparison.strategies import find_strategy as find_strategy
 from .comparison.strategies import train_network as train_network

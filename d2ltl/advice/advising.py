@@ -14,8 +14,9 @@ from mxnet.gluon import HybridBlock, nn
 from sklearn.model_selection import StratifiedKFold
 
 from d2ltl import runtime
+from d2ltl.advice.measurements import Fit, Trial
 from d2ltl.advice.transferability import accuracy_by_number, leep, log_me, probe_accuracy
-from d2ltl.advice.verdict import SCRATCH_STEPS, Advice, Fit, Trial
+from d2ltl.advice.verdict import SCRATCH_STEPS, Advice
 from d2ltl.data.augmentation import test_augs
 from d2ltl.data.folders import ImageFolder
 from d2ltl.data.inventory import log_inventory

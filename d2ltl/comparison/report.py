@@ -13,7 +13,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader
 from matplotlib.figure import Figure
 
-from d2ltl.comparison.running import Comparison
+from d2ltl.comparison.result import Comparison
 from d2ltl.comparison.runs import Prediction, Run
 from d2ltl.comparison.sentences import next_steps, reading, warnings
 from d2ltl.comparison.strategies import find_strategy

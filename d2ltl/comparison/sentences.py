@@ -8,7 +8,7 @@ import numpy as np
 
 from d2ltl.comparison.certainty import CONFIDENCE, Difference, above_constant, difference, still_learning
 from d2ltl.comparison.gains import Gain
-from d2ltl.comparison.running import Comparison
+from d2ltl.comparison.result import Comparison
 from d2ltl.comparison.runs import Run
 from d2ltl.comparison.strategies import BASELINE
 from d2ltl.datasets import BOOK

@@ -1,6 +1,7 @@
 import pytest
 
-from d2ltl.advice.verdict import Advice, Fit, Trial
+from d2ltl.advice.measurements import Fit, Trial
+from d2ltl.advice.verdict import Advice
 from d2ltl.comparison.strategies import find_strategy
 
 

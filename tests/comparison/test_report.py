@@ -10,7 +10,7 @@ from PIL import Image
 from sklearn.metrics import confusion_matrix
 
 from d2ltl.comparison.report import reading, table, write_report
-from d2ltl.comparison.running import Comparison
+from d2ltl.comparison.result import Comparison
 from d2ltl.comparison.runs import Prediction, Run
 from d2ltl.comparison.sentences import next_steps, warnings
 from d2ltl.history import Epoch, History
