@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from d2ltl.advice.transferability import Spread
+
 
 @dataclass(frozen=True)
 class Fit:
@@ -28,8 +30,8 @@ class Fit:
         LEEP of the predictions of the source model (`d2ltl.leep`).
     images_per_s : float
         Number of images per second that the source model computes codes of; the cost of looking through it.
-    by_number : dict from int to float
-        Accuracy of a linear classifier on the codes of the last stage, by the number of training images of each class.
+    by_number : dict from int to Spread
+        Balanced accuracy of a linear classifier on the codes of the last stage, by the number of training images of each class.
     dense : bool
         Whether the output of the source model is a dense layer, which a linear classifier can replace (not SqueezeNet).
     measured : int
@@ -45,7 +47,7 @@ class Fit:
     log_me: float
     leep: float
     images_per_s: float = field(compare=False)
-    by_number: dict[int, float]
+    by_number: dict[int, Spread]
     dense: bool
     measured: int
     log_me_untrained: float

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from sklearn.model_selection import StratifiedKFold, cross_val_score
 
@@ -126,11 +128,18 @@ def probe_accuracy(
     return float(cross_val_score(linear_head(head, seed=seed), codes, labels, scoring=scoring, cv=cut).mean())
 
 
-def accuracy_by_number(codes: np.ndarray, labels: np.ndarray, repeats: int = 5, seed: int = 0) -> dict[int, float]:
+class Spread(NamedTuple):
+    """Mean and standard deviation of an accuracy over several random choices of the training images."""
+
+    mean: float
+    sd: float
+
+
+def accuracy_by_number(codes: np.ndarray, labels: np.ndarray, repeats: int = 5, seed: int = 0) -> dict[int, Spread]:
     """Return the balanced accuracy of a linear classifier on CNN codes by the number of training images per class.
 
-    The numbers are 5, 10, 20, 50, … as far as each leaves at least half of every class for the test. Each accuracy,
-    between 0 and 1, is the mean over `repeats` random choices of the training images.
+    The numbers are 5, 10, 20, 50, … as far as each leaves at least half of every class for the test. Each accuracy is
+    between 0 and 1, and was measured with `repeats` random choices of the training images.
 
     Parameters
     ----------
@@ -146,7 +155,7 @@ def accuracy_by_number(codes: np.ndarray, labels: np.ndarray, repeats: int = 5, 
         if 2 * number <= counts.min():
             cuts = [tuple(np.concatenate(part) for part in _cut(order, number)) for order in orders]
             scores = cross_val_score(linear_head("softmax"), codes, labels, scoring="balanced_accuracy", cv=cuts)
-            accuracies[number] = float(scores.mean())
+            accuracies[number] = Spread(float(scores.mean()), float(scores.std(ddof=1)))
     return accuracies
 
 

@@ -204,9 +204,12 @@ def _agreement(fits: list[Fit]) -> str:
 
 def _by_number(fits: list[Fit], classes: int) -> list[str]:
     """Return the line that says which source is the most accurate with how many images of each class."""
-    best = {number: max(fits, key=lambda fit: fit.by_number[number]) for number in fits[0].by_number}
-    choices = [f"{number}: {fit.source} ({fit.by_number[number]:.3f})" for number, fit in best.items()]
-    yardstick = f"balanced accuracy, {1 / classes:.3f} without information"
+    best = {number: max(fits, key=lambda fit: fit.by_number[number].mean) for number in fits[0].by_number}
+    choices = [
+        f"{number}: {fit.source} ({fit.by_number[number].mean:.3f} ± {fit.by_number[number].sd:.3f})"
+        for number, fit in best.items()
+    ]
+    yardstick = f"balanced accuracy ± spread over random choices of them; {1 / classes:.3f} without information"
     return [f"The best source by the number of images of each class ({yardstick}): {', '.join(choices)}."] * bool(
         choices
     )

@@ -49,7 +49,10 @@ def find_copies(*parts: ImageFolder, near: bool = False) -> np.ndarray:
             first[copies] = copies[0]
     sizes = {image: size for image in np.unique(first).tolist() if (size := image_size(paths[image]))}
     compared = [image for same_size in _alike(sizes, sizes.__getitem__) for image in same_size]
-    if near or sum(3 * height * width for height, width in map(sizes.__getitem__, compared)) <= COMPARED_BYTES:
+    total = sum(3 * height * width for height, width in map(sizes.__getitem__, compared))
+    if not near and total > COMPARED_BYTES:
+        logger.info("copies are found by the bytes of their files only; --check-duplicates compares the pixels too")
+    else:
         for copies in _alike(compared, lambda image: _digest(pixels(image))):
             first[np.isin(first, copies)] = copies[0]
     if near:

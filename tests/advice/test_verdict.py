@@ -1,6 +1,7 @@
 import pytest
 
 from d2ltl.advice.measurements import Fit, Trial
+from d2ltl.advice.transferability import Spread
 from d2ltl.advice.verdict import Advice
 from d2ltl.comparison.strategies import find_strategy
 
@@ -54,8 +55,10 @@ def test_what_was_learned_is_the_share_of_errors_avoided():
 
 
 def test_it_says_why():
-    first = fit(0.5, 0.8, 0.62, source="b", leep=-0.9, by_number={5: 0.6, 10: 0.8}, measured=1000)
-    second = fit(0.5, 0.6, 0.7, by_number={5: 0.7, 10: 0.7}, measured=1000)
+    first = fit(
+        0.5, 0.8, 0.62, source="b", leep=-0.9, by_number={5: Spread(0.6, 0.1), 10: Spread(0.8, 0.02)}, measured=1000
+    )
+    second = fit(0.5, 0.6, 0.7, by_number={5: Spread(0.7, 0.03), 10: Spread(0.7, 0.01)}, measured=1000)
     advised = Advice([20, 30, 50], [first, second], 0.5, 15)
     text = str(advised)
     for words in (
@@ -70,7 +73,7 @@ def test_it_says_why():
             "not certainly better",
             "the codes of stage 2 of b",
         ),
-        *("100 images/s at 32 × 32 pixels", "0.333 without information): 5: a (0.700), 10: b (0.800)."),
+        *("100 images/s at 32 × 32 pixels", "0.333 without information): 5: a (0.700 ± 0.030), 10: b (0.800 ± 0.020)."),
         *(
             "0.000 (with random weights -0.900)",
             "LEEP -0.900 (without information -1.030)",

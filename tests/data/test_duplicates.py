@@ -116,12 +116,14 @@ def test_images_that_are_alike_are_no_copies(tmp_path, caplog):
     assert find_copies(images).tolist() == [*range(len(images))]
 
 
-def test_many_pixels_are_not_decoded_to_be_compared(tmp_path, monkeypatch):
+def test_many_pixels_are_not_decoded_to_be_compared(tmp_path, monkeypatch, caplog):
     write_images(tmp_path, 3)
     save_again(tmp_path / "across/000.jpg", tmp_path / "across/copy.png")
     monkeypatch.setattr(duplicates, "COMPARED_BYTES", 1000)
     monkeypatch.setattr(ImageFolder, "read", lambda *_: pytest.fail("an image was decoded"))
-    assert find_copies(ImageFolder(tmp_path)).tolist() == [*range(7)]
+    with caplog.at_level("INFO"):
+        assert find_copies(ImageFolder(tmp_path)).tolist() == [*range(7)]
+    assert "by the bytes of their files only" in caplog.text
 
 
 def test_near_duplicates_need_a_package(tmp_path, stripes, monkeypatch):
