@@ -31,8 +31,8 @@ class Fit:
     images_per_s : float
         Number of images per second that the source model computes codes of; the cost of looking through it.
     by_number : dict from int to Spread
-        Balanced accuracy of a linear classifier on the codes of the last stage, by the number of training images of each
-        class.
+        Balanced accuracy of a linear classifier on the codes of the last stage, by the number of training images of
+        each class.
     dense : bool
         Whether the output of the source model is a dense layer, which a linear classifier can replace (not SqueezeNet).
     measured : int
