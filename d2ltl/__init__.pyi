@@ -34,6 +34,8 @@ from .data.subsets import imbalanced as imbalanced
 from .data.subsets import sample as sample
 from .data.subsets import split as split
 from .data.subsets import take as take
+from .deployment.exporting import export_onnx as export_onnx
+from .deployment.loading import load_net as load_net
 from .errors import (
     CheckpointError as CheckpointError,
 )
@@ -99,6 +101,7 @@ from .models.networks import finetune_net as finetune_net
 from .models.networks import scratch_net as scratch_net
 from .models.precision import use_bfloat16 as use_bfloat16
 from .models.sources import source_net as source_net
+from .models.trained import save_net as save_net
 from .plot import (
     plot_bars as plot_bars,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -56,6 +57,17 @@ def explain_missing_mxnet() -> Iterator[None]:
         if error.name != "mxnet":
             raise
         raise MissingMXNetError from None
+
+
+def require(module: str, extra: str) -> Any:
+    """Import a module of an extra, and return it; raise SettingsError with the extra if it is not installed."""
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise SettingsError(
+            f"This needs the package {module}, which cannot be imported ({error}). The extra {extra} installs it: "
+            f"pip install 'd2ltl[{extra}]', or in a clone pip install -e '.[{extra}]'."
+        ) from error
 
 
 def check_some(**sequences: Sequence[Any]) -> None:

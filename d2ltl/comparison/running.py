@@ -26,6 +26,7 @@ from d2ltl.history import Epoch, History
 from d2ltl.models.precision import current_precision
 from d2ltl.models.shapes import check_input
 from d2ltl.models.sources import default_weights, source_net
+from d2ltl.training.calibration import calibrate
 from d2ltl.training.evaluation import confusion_matrix, predict
 
 logger = logging.getLogger(__name__)
@@ -199,6 +200,7 @@ def _together(runs: list[Run]) -> Run:
         mistakes=_mistakes(predictions),
         predictions=predictions,
         folds=[accuracy for run in runs for accuracy in run.accuracies],
+        calibrations=[calibration for run in runs for calibration in run.calibrations],
     )
 
 
@@ -220,10 +222,11 @@ def _run_once(
     learning_rate = settings[rate] if rate else None
     logger.info("%s%s:", title, f", learning rate {learning_rate:g}" if learning_rate else "")
     shown = {"size": settings["size"], "batch_size": settings["batch_size"]}
+    validation = images[0].validation
     net, history = train_network(
         strategy,
         source,
-        data=(images[0], images[1] if images[0].validation is None else images[0].validation),
+        data=(images[0], images[1] if validation is None else validation),
         rates=Rates(*(settings[name] for name in Rates._fields)),
         seed=seed,
         num_epochs=settings["epochs"],
@@ -234,9 +237,12 @@ def _run_once(
     probabilities, labels = predict(net, images[1], **shown)
     predictions = _predictions(images[1], probabilities, labels)
     confusion = confusion_matrix(probabilities, labels)
-    run = Run(strategy, seed, learning_rate, history, confusion, _mistakes(predictions), predictions)
+    held_out = (probabilities, labels) if validation is None else predict(net, validation, **shown)
+    calibrations = [calibrate(*held_out)]
+    run = Run(strategy, seed, learning_rate, history, confusion, _mistakes(predictions), predictions,
+              calibrations=calibrations)  # fmt: skip
     if folder:
-        folder.save(run, net, images[0].synsets, fold)
+        folder.save(run, net, fold)
     return run
 
 

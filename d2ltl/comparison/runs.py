@@ -15,7 +15,8 @@ from d2ltl.datasets import BOOK
 from d2ltl.errors import CheckpointError
 from d2ltl.files import printable, write_json
 from d2ltl.history import History
-from d2ltl.models.parameters import write_parameters
+from d2ltl.models.trained import save_net
+from d2ltl.training.calibration import Calibration
 
 UNRECORDED = {  # settings that version 0.1.0 did not have, and their value
     "lr_lp_ft": BOOK.lr_lp_ft,
@@ -47,6 +48,9 @@ class Run:
     With cross-validation, a run trains a network for each fold. The curves of `history` are then means over the folds
     and its seconds are sums. `confusion`, `mistakes` and `predictions` are of all images. `folds` are the test
     accuracies of folds.
+
+    `calibrations` are the `Calibration` of each trained network: one for each fold, or a single one; none in a record
+    of version 0.1.
     """
 
     strategy: str
@@ -57,6 +61,7 @@ class Run:
     mistakes: list[dict[str, Any]]
     predictions: list[Prediction] = field(default_factory=list)
     folds: list[float] = field(default_factory=list)
+    calibrations: list[Calibration] = field(default_factory=list)
 
     @property
     def accuracy(self) -> float:
@@ -81,6 +86,7 @@ class Run:
             "mistakes": self.mistakes,
             **({"predictions": [list(prediction) for prediction in self.predictions]} if self.predictions else {}),
             **({"folds": self.folds} if self.folds else {}),
+            **({"calibrations": [c._asdict() for c in self.calibrations]} if self.calibrations else {}),
         }
 
     @classmethod
@@ -90,15 +96,17 @@ class Run:
         kept = {name: values[name] for name in ("strategy", "seed", "learning_rate", "mistakes")}
         predictions = [Prediction(*prediction) for prediction in values.get("predictions", ())]
         kept.update(predictions=predictions, folds=values.get("folds", []))
+        kept.update(calibrations=[Calibration(**calibration) for calibration in values.get("calibrations", ())])
         return cls(history=history, confusion=np.array(values["confusion"]), **kept)
 
 
 class RunFolder:
     """The output folder of a comparison, with ``settings.json`` and the subfolder ``runs``.
 
-    A finished run has its parameters (``.params``, which `source_net` can load), the names of the classes (``.json``)
-    and its record (``.run.json``). The record is written last, so a run with a record is complete. An unfinished run
-    has a ``.checkpoint`` file. With cross-validation, each fold has such files; folds are counted from 1.
+    A finished run has its parameters (``.params``, which `source_net` can load), a description of the network
+    (``.json``; `d2ltl.load_net` reads both) and its record (``.run.json``). The record is written last, so a run with a
+    record is complete. An unfinished run has a ``.checkpoint`` file. With cross-validation, each fold has such files;
+    folds are counted from 1.
     """
 
     def __init__(self, runs: Path) -> None:
@@ -134,19 +142,26 @@ class RunFolder:
         of_fold = f"-fold{fold}" if fold else ""
         return self.runs / f"{strategy}-seed{seed}{of_fold}.{suffix}"
 
+    def finished(self) -> dict[Path, Run]:
+        """Return the records of all finished runs (with cross-validation, of all folds) by their ``.params`` files."""
+        records = sorted(self.runs.glob("*.run.json"))
+        return {path.with_name(path.name.replace(".run.json", ".params")): self._read(path) for path in records}
+
+    def _read(self, record: Path) -> Run:
+        return Run.from_dict(_read_json(record))
+
     def load(self, strategy: str, seed: int, fold: int = 0) -> Run | None:
         """Return the record of a finished run, or None if the run is not finished."""
         record = self._file(strategy, seed, fold, "run.json")
         if not record.exists():
             return None
         self.checkpoint(strategy, seed, fold).unlink(missing_ok=True)  # `save` may have been killed before it did this
-        return Run.from_dict(_read_json(record))
+        return self._read(record)
 
-    def save(self, run: Run, net: HybridBlock, classes: list[str], fold: int = 0) -> None:
-        """Write the parameters, the class names and the record of a finished run, and delete its checkpoint."""
-        parameters = self._file(run.strategy, run.seed, fold, "params")
-        write_parameters(net, parameters)
-        write_json(parameters.with_suffix(".json"), classes)
+    def save(self, run: Run, net: HybridBlock, fold: int = 0) -> None:
+        """Write the parameters, the description and the record of a finished run, and delete its checkpoint."""
+        (calibration,) = run.calibrations
+        save_net(net, self._file(run.strategy, run.seed, fold, "params"), calibration.temperature)
         write_json(self._file(run.strategy, run.seed, fold, "run.json"), run.to_dict())
         self.checkpoint(run.strategy, run.seed, fold).unlink(missing_ok=True)
 

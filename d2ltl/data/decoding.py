@@ -54,7 +54,7 @@ def read_image(path: PathLike, levels: Levels | None = None) -> np.ndarray:
             image.load()  # turns a TIFF upright, and nothing else
             turn = TURNS.get(_orientation(image))
             upright = image if turn is None else image.transpose(turn)
-            return _deep_to_rgb(upright, levels) if _is_deep(image) else _to_rgb(upright)
+            return _deep_to_rgb(upright, levels) if _is_deep(image) else to_rgb(upright)
     except Exception as error:  # Pillow raises exceptions of many kinds for damaged files
         raise ImageFolderError(
             f"{path} cannot be read as an image ({error or type(error).__name__}). {REMEDY}"
@@ -93,7 +93,8 @@ def _strict_and_silent() -> Iterator[None]:
         ImageFile.LOAD_TRUNCATED_IMAGES = before
 
 
-def _to_rgb(image: Image.Image) -> np.ndarray:
+def to_rgb(image: Image.Image) -> np.ndarray:
+    """Return the pixels of an image on a white background: uint8, shape (height, width, 3)."""
     if "A" in image.getbands() or "transparency" in image.info:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
@@ -157,6 +158,10 @@ class DecodedImages:
             self._kept[path] = image
             self._left -= image.nbytes
         return image
+
+    def keep(self, name: str, image: np.ndarray) -> None:
+        """Keep an image that has no file under a name, whatever the limit."""
+        self._kept[name] = image
 
     @functools.cached_property
     def _levels(self) -> Levels | None:

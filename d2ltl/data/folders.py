@@ -50,14 +50,19 @@ class ImageFolder(ImageFolderDataset):
 
     def __init__(self, root: PathLike | Folder) -> None:
         self._tree = root if isinstance(root, Folder) else scan(root)
-        self.root = os.fspath(self._tree.path)
+        self._begin(os.fspath(self._tree.path), self._tree.all_left_out())
+        super().__init__(self.root)
+        self._decoded.paths = [path for path, _ in self.items]
+
+    def _begin(self, root: str, left_out: Counter[str]) -> None:
+        """Set the attributes that do not depend on the images."""
+        self.root = root
         self.skipped: list[str] = []
-        self.left_out: Counter[str] = self._tree.all_left_out()
+        self.left_out = left_out
         self.validation: ImageFolder | None = None
         self.copies: list[str] = []
         self._checked = False
-        super().__init__(self.root)
-        self._decoded = DecodedImages(CACHE_BYTES, [path for path, _ in self.items])
+        self._decoded = DecodedImages(CACHE_BYTES, [])
 
     def _list_images(self, root: str) -> None:  # overrides Gluon's method, which accepts empty classes and one class
         tree = find_classes(self._tree)
@@ -100,13 +105,8 @@ class ImageFolder(ImageFolderDataset):
             )
         folder = object.__new__(cls)
         folder.__dict__.update(images.__dict__)
-        folder.root = images._root  # Gluon has no public name for it
-        folder.skipped = []
-        folder.left_out = Counter()
-        folder.validation = None
-        folder.copies = []
-        folder._checked = False
-        folder._decoded = DecodedImages(CACHE_BYTES, [path for path, _ in folder.items])
+        folder._begin(images._root, Counter())  # Gluon has no public name for it
+        folder._decoded.paths = [path for path, _ in folder.items]
         return folder
 
     def __getitem__(self, idx: int) -> tuple[Any, int]:

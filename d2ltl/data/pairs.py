@@ -6,7 +6,7 @@ import logging
 import os
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Union, cast
 
@@ -16,6 +16,7 @@ from d2ltl.data.duplicates import note_copies
 from d2ltl.data.folders import ImageFolder, UnlabelledImages, scan
 from d2ltl.data.formats import PathLike
 from d2ltl.data.layout import TEST, TRAIN, VALIDATION, Folder, find_classes, find_layout
+from d2ltl.data.photographs import Photograph, Photographs, is_file
 from d2ltl.data.subsets import split
 from d2ltl.data.tables import classes_of, find_table
 from d2ltl.datasets import find_data
@@ -249,6 +250,23 @@ def as_images(data: Images) -> ImageFolder:
         parts, divided = _read(Path(find_data(data)))
         return as_pair(_train_and_test(parts, seed=0))[1] if divided else parts[TRAIN]
     return ImageFolder.of(data)
+
+
+def as_photographs(data: Images | Photograph | Sequence[Photograph]) -> ImageFolder:
+    """Return the images to classify: those of `as_images`, or photographs without classes (see `Photographs`)."""
+    is_pair = isinstance(data, (tuple, list)) and any(isinstance(part, ImageFolderDataset) for part in data)
+    if is_pair or isinstance(data, ImageFolderDataset):
+        return as_images(cast(Images, data))
+    if isinstance(data, (str, os.PathLike)) and not is_file(data):
+        folder = Path(find_data(data))
+        return UnlabelledImages(folder) if _is_loose(folder) else as_images(folder)
+    return Photographs(cast(Photograph, data))
+
+
+def _is_loose(folder: Path) -> bool:
+    """Return whether a folder holds images, in no folders of classes or parts, and without a table of classes."""
+    tree = find_classes(scan(folder))
+    return bool(tree.images) and not tree.filled() and find_table(tree.path, folder) is None
 
 
 def unlabelled(images: PathLike | ImageFolderDataset) -> ImageFolder:

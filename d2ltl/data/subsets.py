@@ -99,8 +99,10 @@ def folds(images: ImageFolder, number: int, seed: int = 0) -> list[tuple[ImageFo
                 f"{number} are needed. Use fewer folds."
             )
     first = find_copies(images)
-    cutter = StratifiedGroupKFold if len(np.unique(first)) < len(first) else StratifiedKFold
-    parts = cutter(number, shuffle=True, random_state=seed).split(images.labels, images.labels, first)
+    together = len(np.unique(first)) < len(first)
+    cutter = StratifiedGroupKFold if together else StratifiedKFold
+    cuts = cutter(number, shuffle=True, random_state=seed)
+    parts = cuts.split(images.labels, images.labels, first if together else None)
     return [(images.subset(train.tolist()), images.subset(test.tolist())) for train, test in parts]
 
 

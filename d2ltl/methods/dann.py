@@ -25,6 +25,7 @@ from d2ltl.errors import ImageFolderError, SettingsError
 from d2ltl.history import History
 from d2ltl.models.outputs import check_devices, discard_graph, outputs_of, set_up, shards_of
 from d2ltl.models.shapes import check_input
+from d2ltl.models.trained import note_training
 from d2ltl.training.checkpoint import Checkpoint
 from d2ltl.training.evaluation import evaluate_batches
 from d2ltl.training.loop import Step, Sums, clear_gradients, fit, sgd, start_or_resume
@@ -74,7 +75,7 @@ def train_dann(
     if batch_size < 2:
         raise SettingsError(f"batch_size is {batch_size}; a batch has at least 1 image of each domain.")
     check_input(net, size, len(labelled.synsets))
-    net.classes = list(labelled.synsets)
+    note_training(net, labelled.synsets, size)
     devices = check_devices(devices)
     half = min(batch_size // 2, len(labelled))
     everything = labelled.subset([])

@@ -70,6 +70,7 @@ def early_net(classes: int, source: HybridBlock, k: int) -> HybridBlock:
     *_, (_, shape) = output_shapes(layers, working_size(net))
     early = _EarlyNet(layers, shape[1], len(shape) == 4, classes)
     early.output.initialize(init.Xavier())
+    early.source_name, early.stage = source.zoo_name, k
     return early
 
 

@@ -173,14 +173,20 @@ def _net_from_file(name: str, file: Path) -> HybridBlock:
     if not output:
         raise WeightsError(f"{file} holds no parameters of an output layer (output.weight, …).")
     net = build_net(name, classes=len(output[0]))
+    fill(net, file, name)
+    net.classes = class_names(file.with_suffix(".json"), len(output[0]))
+    return net
+
+
+def fill(net: HybridBlock, file: Path, name: str) -> None:
+    """Set all parameters of a network to those in a ``.params`` file; raise WeightsError if it is of another one."""
+    arrays = read_parameters(file)
     _check_names(file, set(net._collect_params_with_prefix()), set(arrays))
     for key, parameter in net._collect_params_with_prefix().items():
         try:
             set_value(parameter, arrays[key])
         except AssertionError as error:  # Gluon's error for different shapes
             raise WeightsError(f"{file} is not of {name}: {key} is {arrays[key].shape} there ({error})") from error
-    net.classes = _class_names(file.with_suffix(".json"), len(output[0]))
-    return net
 
 
 def _check_names(file: Path, expected: set[str], found: set[str]) -> None:
@@ -189,13 +195,19 @@ def _check_names(file: Path, expected: set[str], found: set[str]) -> None:
         raise WeightsError(f"{file} is of another network: {key} is {'missing' if key in expected else 'unknown'}.")
 
 
-def _class_names(file: Path, number: int) -> list[str]:
+def class_names(file: Path, number: int | None = None) -> list[str]:
+    """Return the names of the classes in a JSON file, or if there is no file, the numbers of `number` classes.
+
+    The file has a list of names or of ``[wnid, name]``, or a dict with this list as ``classes``.
+    """
     if not file.exists():
-        return [str(i) for i in range(number)]
+        return [str(i) for i in range(number or 0)]
     try:
-        names = [entry if isinstance(entry, str) else entry[1] for entry in json.loads(file.read_text("utf-8"))]
+        listed = json.loads(file.read_text("utf-8"))
+        entries = listed["classes"] if isinstance(listed, dict) else listed
+        names = [entry if isinstance(entry, str) else entry[1] for entry in entries]
     except (ValueError, LookupError, TypeError) as error:
         raise WeightsError(f"{file} should be a JSON list of class names, or of [wnid, name] ({error}).") from error
-    if len(names) != number:
+    if number is not None and len(names) != number:
         raise WeightsError(f"{file} names {len(names)} classes, but the network has {number} outputs.")
     return names

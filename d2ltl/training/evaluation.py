@@ -20,12 +20,16 @@ from sklearn.metrics import precision_recall_fscore_support
 from d2ltl.data import augmentation
 from d2ltl.data.batches import loader
 from d2ltl.data.folders import ImageFolder
-from d2ltl.data.pairs import Images, as_images
+from d2ltl.data.pairs import Images, as_images, as_photographs
+from d2ltl.data.photographs import Photograph
+from d2ltl.datasets import BOOK
 from d2ltl.errors import NetworkError
+from d2ltl.models.onnx_net import OnnxNet
 from d2ltl.models.outputs import check_devices, for_inference, move_to, probabilities, shards_of
 from d2ltl.models.parameters import parameters_of, write_parameters
 from d2ltl.models.shapes import check_input
 from d2ltl.progress import with_progress
+from d2ltl.training.predictions import Predictions
 
 Layers = Sequence[gluon.HybridBlock]
 
@@ -33,7 +37,7 @@ CLASSES_LISTED = 10  # class names in an error message
 
 
 def evaluate(
-    net: gluon.HybridBlock, data: Images, *, size: int = 224, **options: Any
+    net: gluon.HybridBlock, data: Images, *, size: int | None = None, **options: Any
 ) -> tuple[float, float, np.ndarray]:
     """Return the mean cross-entropy, the accuracy (between 0 and 1) and the confusion matrix of a network on images.
 
@@ -55,7 +59,7 @@ def evaluate(
         If the network has other classes than the images.
     """
     images = as_images(data)
-    check_input(net, size, len(images.synsets))
+    check_input(net, size_of(net, size), len(images.synsets))
     outputs = _outputs_of(net, images.synsets)
     probabilities, labels = predict(net, images, size=size, **options)
     probabilities = probabilities[:, outputs]
@@ -92,24 +96,31 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def predict(
-    net: gluon.HybridBlock,
-    data: Images,
+    net: gluon.HybridBlock | OnnxNet,
+    data: Images | Photograph | Sequence[Photograph],
     *,
-    size: int = 224,
+    size: int | None = None,
     batch_size: int = 128,
     test_augs: Callable[[Any], Any] | None = None,
     devices: Sequence[mx.Context] | None = None,
-) -> tuple[np.ndarray, np.ndarray]:
+) -> Predictions:
     """Return the class probabilities (float32, shape (N, classes)) and the labels (int64, shape (N,)) of images.
+
+    The result is a pair of both, which also has the names of the predicted classes; see `Predictions`.
 
     Parameters
     ----------
-    net : HybridBlock
+    net : HybridBlock or OnnxNet
         A network. Its classes may differ from those of the images.
-    data : str, path, pair or ImageFolder
-        A folder with one folder per class (``hotdog/test``), or one part of the pair that `load_images` returns. If the
-        data has two parts (``train/`` and ``test/``, or a pair), the test images are used, otherwise all images.
-    size, batch_size, test_augs, devices
+    data : str, path, pair, ImageFolder, array or list
+        New photographs: a file, a folder of loose images, an array of uint8 RGB values of shape (height, width, 3) or
+        (N, height, width, 3), a Pillow image, or a list of these. Or images with classes: a folder with one folder per
+        class (``hotdog/test``), or one part of the pair that `load_images` returns. If the data has two parts
+        (``train/`` and ``test/``, or a pair), the test images are used, otherwise all images.
+    size : int, optional
+        Height and width of the images that the network sees, in pixels; by default those that it was trained on, or
+        224 if it was not trained by this library.
+    batch_size, test_augs, devices
         See `train_fine_tuning`.
 
     Raises
@@ -117,7 +128,18 @@ def predict(
     ImageFolderError, NetworkError, DeviceError, SettingsError
         If the images, the network, a device or a number cannot be used.
     """
-    return run_on_images(net, [[net]], probabilities, data, size, batch_size, test_augs, devices)
+    images = as_photographs(data)
+    if isinstance(net, OnnxNet):
+        return Predictions(net.predict(images, batch_size), images.labels, images, net.classes)
+    outputs, labels = run_on_images(
+        net, [[net]], probabilities, images, size_of(net, size), batch_size, test_augs, devices
+    )
+    return Predictions(outputs, labels, images, getattr(net, "classes", [str(i) for i in range(outputs.shape[1])]))
+
+
+def size_of(net: gluon.HybridBlock, size: int | None) -> int:
+    """Return `size`, or by default the size of the images that a network was trained on, or else 224."""
+    return getattr(net, "size", BOOK.size) if size is None else size
 
 
 def run_on_images(

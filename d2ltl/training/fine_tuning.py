@@ -21,6 +21,7 @@ from d2ltl.data.pairs import Data, as_pair
 from d2ltl.history import History
 from d2ltl.models.outputs import check_devices, discard_graph, outputs_of, set_up
 from d2ltl.models.shapes import check_batch, check_input
+from d2ltl.models.trained import note_training
 from d2ltl.training.checkpoint import Checkpoint
 from d2ltl.training.evaluation import evaluate_batches
 from d2ltl.training.loop import Callback, check_optimiser, fit, gradient_step, sgd, start_or_resume
@@ -157,7 +158,7 @@ def train_classifier(
     check_optimiser(learning_rate, momentum, schedule)
     train_imgs, test_imgs = as_pair(data)
     check_input(net, size, len(train_imgs.synsets))
-    net.classes = list(train_imgs.synsets)
+    note_training(net, train_imgs.synsets, size)
     devices = check_devices(devices)
     check_batch(net, size, min(batch_sizes(len(train_imgs), batch_size, len(devices))), len(devices))
     train_iter = loader(

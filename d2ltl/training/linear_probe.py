@@ -21,6 +21,7 @@ from d2ltl.errors import NetworkError, SettingsError
 from d2ltl.history import Epoch, History
 from d2ltl.models.parameters import set_value
 from d2ltl.models.shapes import check_input
+from d2ltl.models.trained import note_training
 from d2ltl.training.evaluation import accuracy_of, loss_of, predict
 from d2ltl.training.features import extract_codes
 
@@ -132,7 +133,7 @@ def train_on_codes(
     train_imgs, test_imgs = as_pair(data)
     check_input(net, options.get("size", 224), len(train_imgs.synsets))
     check_every_class(train_imgs, "train")
-    net.classes = list(train_imgs.synsets)
+    note_training(net, train_imgs.synsets, options.get("size", 224))
     start = time.perf_counter()
     codes = extract_codes(net, train_imgs, **options)
     classifier = linear_head(head, seed=seed, balance=balance).fit(codes, train_imgs.labels)

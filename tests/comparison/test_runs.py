@@ -6,6 +6,8 @@ import pytest
 import d2ltl
 from d2ltl.comparison.runs import Run, RunFolder
 from d2ltl.history import Epoch, History
+from d2ltl.models.trained import note_training
+from d2ltl.training.calibration import Calibration
 
 SETTINGS = {"size": 32, "seeds": [0]}
 
@@ -13,28 +15,36 @@ SETTINGS = {"size": 32, "seeds": [0]}
 @pytest.fixture
 def run():
     history = History([str(device) for device in d2ltl.devices()], [Epoch(1, 0.5, 0.6, 0.7, 1.0, 40.0)])
-    return Run("finetune", 0, 0.01, history, np.array([[1, 2], [3, 4]]), [{"file": "a.jpg"}])
+    calibration = Calibration(2.0, 0.2, 0.1, 0.9, 0.8, None, 10)
+    return Run("finetune", 0, 0.01, history, np.array([[1, 2], [3, 4]]), [{"file": "a.jpg"}],
+               calibrations=[calibration])  # fmt: skip
+
+
+@pytest.fixture
+def net(source):
+    note_training(source, ["a", "b", "c", "d", "e"], 32)
+    return source
 
 
 def names(folder):
     return sorted(path.name for path in folder.rglob("*") if path.is_file())
 
 
-def test_a_finished_run_is_kept_with_its_network(tmp_path, run, source):
+def test_a_finished_run_is_kept_with_its_network(tmp_path, run, net):
     folder = RunFolder.claim(tmp_path / "out", SETTINGS, resume=False)
     assert folder.load("finetune", 0) is None
     folder.checkpoint("finetune", 0).write_bytes(b"of the last epoch")
-    folder.save(run, source, ["a", "b", "c", "d", "e"])
+    folder.save(run, net)
     kept = ["finetune-seed0.json", "finetune-seed0.params", "finetune-seed0.run.json", "settings.json"]
     assert names(tmp_path) == kept
     assert folder.load("finetune", 0).to_dict() == run.to_dict()
     assert d2ltl.source_net("tiny", folder.runs / "finetune-seed0.params").classes == ["a", "b", "c", "d", "e"]
 
 
-def test_a_checkpoint_that_outlived_its_run_goes(tmp_path, run, source):
+def test_a_checkpoint_that_outlived_its_run_goes(tmp_path, run, net):
     folder = RunFolder.claim(tmp_path / "out", SETTINGS, resume=False)
     folder.checkpoint("finetune", 0).touch()
-    folder.save(run, source, [])
+    folder.save(run, net)
     folder.checkpoint("finetune", 0).touch()  # killed between the record and the end
     assert folder.load("finetune", 0).history == run.history
     assert not folder.checkpoint("finetune", 0).exists()

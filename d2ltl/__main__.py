@@ -1,0 +1,34 @@
+"""The front door of the commands: ``python -m d2ltl COMMAND``."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+from d2ltl.cli import new_parser
+
+COMMANDS = {
+    "compare": ("d2ltl.compare", "fine-tune and train from scratch, side by side; write a report"),
+    "advice": ("d2ltl.advice.__main__", "recommend a source model and a way of training for your images"),
+    "predict": ("d2ltl.deployment.predict_command", "ask a trained network about new photographs"),
+    "export": ("d2ltl.deployment.export_command", "write a trained network as ONNX"),
+    "exercises": ("d2ltl.exercises.__main__", "run the exercises of the chapter"),
+    "show": ("d2ltl.show.__main__", "run one small experiment in about a minute"),
+    "data": ("data_hub", "list, download, check and unpack data sets"),
+}
+"""The module and the purpose of each command. Its function ``main`` takes the arguments and returns the exit status."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit status."""
+    listing = "\n".join(f"  {name:10} {purpose}" for name, (_, purpose) in COMMANDS.items())
+    parser = new_parser("d2ltl", "Transfer learning, run and measured.", f"commands:\n{listing}")
+    parser.add_argument("command", choices=[*COMMANDS], metavar="COMMAND", help="python -m d2ltl COMMAND --help")
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    module, _ = COMMANDS[parser.parse_args(arguments[:1]).command]
+    return int(importlib.import_module(module).main(arguments[1:]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
