@@ -15,10 +15,11 @@ CLASS = ["nbgrader>=0.9.5"]
 DOCS = ["sphinx>=7", "myst-nb>=1.1", "furo"]
 KITCHEN = ["mitsuba>=3.9"]  # renders hotdog-mini
 HEIC = ["pillow-heif>=0.16"]
+ONNX = ["onnx>=1.15,<1.19", "onnxruntime>=1.17"]  # MXNet 1.9.1 cannot import later versions of onnx
 DUPLICATES = ["imagehash>=4.3"]
 WHEEL = ["setuptools>=70.1"]  # can build a wheel without the package wheel
 ZOO = ["gluoncv==0.10.5.post0"]
-ALL = [*TEST, *CHAPTERS, *CLASS, *DOCS, *KITCHEN, *HEIC, *DUPLICATES, *WHEEL, *ZOO]  # for all tests
+ALL = [*TEST, *CHAPTERS, *CLASS, *DOCS, *KITCHEN, *HEIC, *DUPLICATES, *ONNX, *WHEEL, *ZOO]  # for all tests
 CHECK = ["ruff==0.17.*", "mypy==2.4.*", "import-linter==2.17"]
 
 setup(
@@ -33,7 +34,7 @@ setup(
     py_modules=["data_hub"],
     package_data={
         "_data_hub": ["shipped/*"],
-        "d2ltl": ["py.typed", "*.pyi", "*/*.pyi", "*/*.html", "*/*.txt", "models/weights/*"],
+        "d2ltl": ["py.typed", "*.pyi", "*/*.pyi", "*/*.html", "*/*.md", "*/*.txt", "models/weights/*"],
     },
     install_requires=[
         "filelock>=3.12",
@@ -62,6 +63,7 @@ setup(
         ],
         "imagenet-offline": OFFLINE,
         "heic": HEIC,  # the photographs of iPhones
+        "onnx": ONNX,  # python -m d2ltl export
         "duplicates": DUPLICATES,  # --check-duplicates
         "chapters": CHAPTERS,
         "class": CLASS,

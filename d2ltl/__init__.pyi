@@ -138,3 +138,4 @@ from .training.linear_probe import (
 from .training.linear_probe import (
     train_on_codes as train_on_codes,
 )
+from .training.predictions import Predictions as Predictions

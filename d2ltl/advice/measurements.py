@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from d2ltl.advice.transferability import Spread
+from d2ltl.comparison.certainty import standard_error
 
 
 @dataclass(frozen=True)
@@ -87,15 +88,6 @@ class Fit:
         shares = (self.by_stage[-1], max(self.untrained))
         difference = math.hypot(*(standard_error(share, self.measured) for share in shares))
         return difference / (1 - shares[1]) if shares[1] < 1 else math.inf
-
-
-def standard_error(share: float, number: int) -> float:
-    """Return the standard error of a share, such as an accuracy, that was measured on a number of images.
-
-    It is that of Agresti and Coull (1998), with two more hits and two more misses: a share of 0 or 1 has an error too.
-    """
-    adjusted = (share * number + 2) / (number + 4)
-    return math.sqrt(adjusted * (1 - adjusted) / (number + 4))
 
 
 @dataclass(frozen=True)

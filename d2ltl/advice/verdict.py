@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from d2ltl.advice.measurements import Fit, Trial, standard_error
+from d2ltl.advice.measurements import Fit, Trial
 from d2ltl.advice.transferability import label_entropy
+from d2ltl.comparison.certainty import standard_error
 
 # Images per class. With about this many images, linear probing and fine-tuning were about equally accurate.
 FEW = 100

@@ -83,3 +83,12 @@ def still_learning(train_loss: Sequence[float], test_loss: Sequence[float]) -> b
 
     (before, after), (test_before, test_after) = means(train_loss), means(test_loss)
     return after < (1 - FALL) * before and not test_after > test_before
+
+
+def standard_error(share: float, number: int) -> float:
+    """Return the standard error of a share, such as an accuracy, that was measured on a number of images.
+
+    It is that of Agresti and Coull (1998), with two more hits and two more misses: a share of 0 or 1 has an error too.
+    """
+    adjusted = (share * number + 2) / (number + 4)
+    return math.sqrt(adjusted * (1 - adjusted) / (number + 4))

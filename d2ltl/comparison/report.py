@@ -13,6 +13,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader
 from matplotlib.figure import Figure
 
+from d2ltl.comparison.model_card import calibration_rows, model_card
 from d2ltl.comparison.result import Comparison
 from d2ltl.comparison.runs import Prediction, Run
 from d2ltl.comparison.sentences import next_steps, reading, warnings
@@ -23,6 +24,7 @@ from d2ltl.datasets import title_of
 from d2ltl.files import write_bytes, write_json
 from d2ltl.fonts import drawn_names, is_drawable
 from d2ltl.plot import plot_confusion, plot_curves, plot_images, png
+from d2ltl.training.calibration import SURE
 from d2ltl.training.evaluation import class_scores, most_confused
 
 COLUMNS = ["strategy", "lr", "loss", "train acc", "test acc", "of each seed", "seconds", "examples/s", "balanced"]
@@ -87,10 +89,10 @@ def table(comparison: Comparison) -> str:
 def write_report(comparison: Comparison, out: str | os.PathLike[str]) -> Path:
     """Write the report of a comparison to a folder, which is created if needed, and return the path of ``report.html``.
 
-    ``report.json`` contains the numbers, ``predictions.csv`` the prediction of every network for every test image, if
-    they were recorded. The figures are ``curves.png``, ``confusion.png`` (sum over all seeds) and
-    ``mistakes.png`` (the test images of the first seed that were misclassified with the highest probability). The HTML
-    page contains the figures.
+    ``report.json`` contains the numbers, ``MODEL_CARD.md`` describes the networks, and ``predictions.csv`` has the
+    prediction of every network for every test image, if they were recorded. The figures are ``curves.png``,
+    ``confusion.png`` (sum over all seeds) and ``mistakes.png`` (the test images of the first seed that were
+    misclassified with the highest probability). The HTML page contains the figures.
     """
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
@@ -100,6 +102,7 @@ def write_report(comparison: Comparison, out: str | os.PathLike[str]) -> Path:
     write_json(out / "report.json", comparison.to_dict())
     if any(run.predictions for run in comparison.runs):
         write_bytes(out / "predictions.csv", _predictions(comparison))
+    write_bytes(out / "MODEL_CARD.md", model_card(comparison).encode(errors="backslashreplace"))
     write_bytes(out / "report.html", _page(comparison, pictures).encode(errors="backslashreplace"))
     return out / "report.html"
 
@@ -184,6 +187,8 @@ def _page(comparison: Comparison, pictures: dict[str, bytes]) -> str:
         "warnings": warnings(comparison),
         "next_steps": next_steps(comparison),
         "class_tables": _class_tables(comparison),
+        "calibrations": calibration_rows(comparison),
+        "sure": SURE,
         "folded": len(comparison.classes) > CLASSES_OPEN,
         "confused_pairs": _confused_pairs(comparison),
         "summaries": [(run.strategy, run.seed, str(run.history)) for run in comparison.runs],

@@ -49,9 +49,9 @@ def export_onnx(net: HybridBlock, file: str | os.PathLike[str]) -> float:
     """
     onnx = require("onnx", "onnx")
     require("onnxruntime", "onnx")
-    check_input(net, net.size, len(net.classes))
     if mx.util.is_np_array():
         raise NetworkError("MXNet exports networks of its classic interface only: npx.reset_np(), then load it again.")
+    check_input(net, net.size, len(net.classes))
     symbol, flips = _without_flips(symbol_of(net))
     with tempfile.TemporaryDirectory() as folder:
         model = onnx.load(_by_mxnet(net, symbol, Path(folder, "net.onnx")))

@@ -41,7 +41,7 @@ def load_net(run: str | os.PathLike[str], *, net: str | None = None, size: int |
         - A ``.params`` file from `save_net`, with the ``.json`` file beside it.
         - A ``.params`` file from Gluon's `export` (``net-0000.params``), with ``net-symbol.json`` beside it. The
           names of its classes may be in ``net.json``, a list.
-        - An ``.onnx`` file from ``python -m d2ltl export``: an `OnnxNet`, which only `predict` accepts.
+        - An ``.onnx`` file from ``python -m d2ltl export``. Only `predict` accepts this network.
     net : str, optional
         Name of the network in the zoo, for a ``.params`` file without a description.
     size : int, optional
@@ -49,7 +49,7 @@ def load_net(run: str | os.PathLike[str], *, net: str | None = None, size: int |
 
     Returns
     -------
-    HybridBlock or OnnxNet
+    HybridBlock, or for an ``.onnx`` file an `OnnxNet`
 
     Raises
     ------
@@ -62,9 +62,9 @@ def load_net(run: str | os.PathLike[str], *, net: str | None = None, size: int |
     file = find_parameters(path)
     symbol = file.with_name(re.sub(r"-\d{4}$", "", file.stem) + "-symbol.json")
     if symbol.exists():
-        return _exported_net(file, symbol, size or BOOK.size)
+        return _exported_net(file, symbol, BOOK.size if size is None else size)
     description = _description_of(file, net)
-    return replace(description, size=size or description.size).load(file)
+    return replace(description, size=description.size if size is None else size).load(file)
 
 
 def find_parameters(run: Path) -> Path:
