@@ -89,7 +89,7 @@ def contact_sheet(answers: Predictions, where: Callable[[np.ndarray, int], np.nd
         if where:
             shown.append((_thumbnail(where(pixels, best)), f"where {names[best]}"))
     total = len(answers.files)
-    title = f"{total} photographs" if total <= SHEET else f"the first {SHEET} of {total} photographs"
+    title = f"{total} images" if total <= SHEET else f"the first {SHEET} of {total} images"
     return plot_images({title: shown})
 
 

@@ -71,7 +71,7 @@ def test_where_darkens_what_does_not_speak_for_the_class(run, photos, tmp_path):
         (["RUN", "missing.jpg"], "missing.jpg is not a folder"),
         (["RUN", "PHOTOS/broken.jpg"], "broken.jpg cannot be read as an image"),
         (["RUN", "PHOTOS", "--csv", "no/such/folder.csv"], "no/such"),
-        (["RUN", "PHOTOS", "--size", "0"], "0 × 0"),
+        (["RUN", "PHOTOS", "--size", "0"], "size is 0"),
     ],
 )
 def test_what_is_wrong_is_named(run, photos, capsys, arguments, words):
