@@ -128,7 +128,7 @@ def test_the_script_of_the_docs_gives_the_same_probabilities(stripes, source, tm
             small.resize((4000, 3000)).save(tmp_path / "large.jpg", exif=exif)
         image = str(tmp_path / "large.jpg")
     text = (DOCS / "after-training.md").read_text(encoding="utf-8")
-    script = next(part for part in text.split("```python\n") if part.startswith("import json")).partition("```")[0]
+    script = next(part for part in text.split("```py\n") if part.startswith("import json")).partition("```")[0]
     blocked = "import sys; sys.modules.update(mxnet=None, d2ltl=None)\n"
     done = subprocess.run(
         [sys.executable, "-c", blocked + script, image],
