@@ -19,7 +19,9 @@ ONNX = ["onnx>=1.15,<1.19", "onnxruntime>=1.17"]  # MXNet 1.9.1 cannot import la
 DUPLICATES = ["imagehash>=4.3"]
 WHEEL = ["setuptools>=70.1"]  # can build a wheel without the package wheel
 ZOO = ["gluoncv==0.10.5.post0"]
-ALL = [*TEST, *CHAPTERS, *CLASS, *DOCS, *KITCHEN, *HEIC, *DUPLICATES, *ONNX, *WHEEL, *ZOO]  # for all tests
+APP = ["gradio>=6; python_version >= '3.10'"]  # the first release of today's Gradio; it runs on Python 3.10 or later
+BROWSER = ["playwright>=1.40"]  # drives the Chromium of the system in the tests of the page
+ALL = [*TEST, *CHAPTERS, *CLASS, *DOCS, *KITCHEN, *HEIC, *DUPLICATES, *ONNX, *WHEEL, *ZOO, *APP, *BROWSER]  # for all tests
 CHECK = ["ruff==0.17.*", "mypy==2.4.*", "import-linter==2.17"]
 
 setup(
@@ -64,6 +66,7 @@ setup(
         "imagenet-offline": OFFLINE,
         "heic": HEIC,  # the photographs of iPhones
         "onnx": ONNX,  # python -m d2ltl export
+        "app": APP,  # python -m d2ltl app
         "duplicates": DUPLICATES,  # --check-duplicates
         "chapters": CHAPTERS,
         "class": CLASS,
