@@ -16,11 +16,11 @@ DOCS = ["sphinx>=7", "myst-nb>=1.1", "furo"]
 KITCHEN = ["mitsuba>=3.9"]  # renders hotdog-mini
 HEIC = ["pillow-heif>=0.16"]
 ONNX = ["onnx>=1.15,<1.19", "onnxruntime>=1.17"]  # MXNet 1.9.1 cannot import later versions of onnx
+APP = ["gradio>=6.31; python_version >= '3.10'"]  # of this release it is tested that the page asks no other host
+BROWSER = ["playwright>=1.40"]  # drives the Chromium of the system in the tests of the page
 DUPLICATES = ["imagehash>=4.3"]
 WHEEL = ["setuptools>=70.1"]  # can build a wheel without the package wheel
 ZOO = ["gluoncv==0.10.5.post0"]
-APP = ["gradio>=6; python_version >= '3.10'"]  # the first release of today's Gradio; it runs on Python 3.10 or later
-BROWSER = ["playwright>=1.40"]  # drives the Chromium of the system in the tests of the page
 ALL = [*TEST, *CHAPTERS, *CLASS, *DOCS, *KITCHEN, *HEIC, *DUPLICATES, *ONNX, *WHEEL, *ZOO, *APP, *BROWSER]  # for all tests
 CHECK = ["ruff==0.17.*", "mypy==2.4.*", "import-linter==2.17"]
 

@@ -44,7 +44,6 @@ def open_port(host: str, port: int | None) -> Iterator[Callable[[Page], None]]:
     SettingsError
         If the port is in use, Python is too old, or the extra ``app`` is not installed.
     """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the temporary files are deleted then, too
     with tempfile.TemporaryDirectory(prefix="d2ltl-app-") as temporary:
         gradio = _load_gradio(temporary)
         with _bind(host, port) as bound:
@@ -85,6 +84,7 @@ def _serve(gradio: Any, page: Page, bound: socket.socket) -> None:
         footer_links=[], run_history=False, ssr_mode=False, theme=_theme(gradio),
     )  # fmt: skip
     logger.info("The page is at http://%s:%d/ (Ctrl-C ends it)", host, port)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the temporary files are deleted then, too
     settings = uvicorn.Config(server, log_level="critical", timeout_graceful_shutdown=1)
     uvicorn.Server(settings).run(sockets=[bound])
 

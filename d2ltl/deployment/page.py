@@ -83,7 +83,7 @@ class Page:
         return f"{' or '.join(classes)}?" if len(classes) <= 3 else f"Which of {len(classes)} classes?"
 
     def introduction(self) -> str:
-        """Return the text above the photograph as HTML: which network, its accuracy beside its yardstick, its limits."""
+        """Return the text at the top as HTML: which network, its accuracy beside the yardstick, and its limits."""
         tested = None if self._record is None else self._record.confusion.sum(axis=1)
         return self._introduction.render(
             title=self.title, name=self._name, classes=self._net.classes, record=self._record, tested=tested
@@ -103,7 +103,7 @@ class Page:
             predictions = predict(self._net, file)
         except ImageFolderError as error:
             raise ImageFolderError(
-                f"{printable(Path(file).name)} cannot be read as an image. Drop a photograph, such as a JPEG or PNG file."
+                f"{printable(Path(file).name)} cannot be read as an image. Give a photograph, such as a JPEG or PNG."
             ) from error
         photograph, (probabilities,) = predictions.images.read(0), predictions.probabilities
         order = np.argsort(-probabilities, kind="stable").tolist()
