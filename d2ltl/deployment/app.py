@@ -83,7 +83,8 @@ def _serve(gradio: Any, page: Page, bound: socket.socket) -> None:
         server, _layout(gradio, page), path="/", server_name=host, server_port=port,
         footer_links=[], run_history=False, ssr_mode=False, theme=_theme(gradio),
     )  # fmt: skip
-    logger.info("The page is at http://%s:%d/ (Ctrl-C ends it)", host, port)
+    shown = socket.gethostname() if host == "0.0.0.0" else host  # the name under which others find this machine
+    logger.info("The page is at http://%s:%d/ (Ctrl-C ends it)", shown, port)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # the temporary files are deleted then, too
     settings = uvicorn.Config(server, log_level="critical", timeout_graceful_shutdown=1)
     uvicorn.Server(settings).run(sockets=[bound])
@@ -101,7 +102,7 @@ def _layout(gradio: Any, page: Page) -> Any:
             finally:
                 Path(file).unlink(missing_ok=True)
 
-        photograph.upload(ask, photograph, [photograph, answer], api_visibility="private")
+        photograph.upload(ask, photograph, [photograph, answer], show_progress_on=answer, api_visibility="private")
     return blocks
 
 
