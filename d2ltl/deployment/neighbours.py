@@ -14,7 +14,7 @@ from d2ltl.data.folders import ImageFolder
 from d2ltl.data.pairs import load_images
 from d2ltl.data.subsets import sample
 from d2ltl.datasets import RENDERED
-from d2ltl.errors import ImageFolderError, NetworkError
+from d2ltl.errors import CheckpointError, ImageFolderError, NetworkError
 from d2ltl.training.features import extract_codes
 
 logger = logging.getLogger(__name__)
@@ -93,17 +93,20 @@ def training_images(file: Path) -> ImageFolder:
 
     Raises
     ------
-    ImageFolderError
-        If the file is not of a comparison, or the images are not on this machine.
+    ImageFolderError, CheckpointError
+        If the file is not of a comparison, the images are not found, or the settings of the comparison are damaged.
     """
     settings = file.parent.parent / "settings.json"
     if not settings.exists():
         raise ImageFolderError(f"{file.name} does not say which images it was trained on. Name them with --data.")
-    recorded = json.loads(settings.read_text(encoding="utf-8"))
-    data = recorded["data"]
+    try:
+        recorded = json.loads(settings.read_text(encoding="utf-8"))
+        data, skip_unreadable = recorded["data"], recorded["skip_unreadable"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{settings} is not of a comparison, or is damaged ({error}).") from error
     if not _is_here(data):
-        raise ImageFolderError(f"The training images ({data}) are not on this machine. Name their place with --data.")
-    return sample_of(data, recorded["skip_unreadable"])
+        raise ImageFolderError(f"The training images are not found: {data}. Name their place with --data.")
+    return sample_of(data, skip_unreadable)
 
 
 def _is_here(data: str) -> bool:

@@ -72,7 +72,7 @@ class Page:
             self._places = places_of(net)
         except NetworkError as error:
             self._no_places = str(error)
-        environment = Environment(loader=PackageLoader("d2ltl.deployment", "."), autoescape=True, trim_blocks=True)
+        environment = Environment(loader=PackageLoader("d2ltl", "deployment"), autoescape=True, trim_blocks=True)
         environment.filters.update(percent=_percent, probability=_probability, picture=_picture)
         self._introduction, self._answer = map(environment.get_template, ("introduction.html", "answer.html"))
 

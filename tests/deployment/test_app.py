@@ -27,7 +27,7 @@ from d2ltl.comparison.runs import Run, RunFolder
 from d2ltl.deployment import app, neighbours
 from d2ltl.deployment.neighbours import Neighbours, sample_of, training_images
 from d2ltl.deployment.page import Page
-from d2ltl.errors import ImageFolderError, NetworkError
+from d2ltl.errors import CheckpointError, ImageFolderError, NetworkError
 from d2ltl.history import History
 from d2ltl.models.trained import note_training
 
@@ -101,12 +101,18 @@ class TestNeighbours:
     @pytest.mark.parametrize("data", ["/no/such/folder", "hotdog", "gone.zip"])
     def test_images_that_are_not_here_are_not_downloaded(self, data, tmp_path, monkeypatch):
         monkeypatch.setenv("D2LTL_DATA", str(tmp_path / "cache"))
-        with pytest.raises(ImageFolderError, match=f"{data}.* not on this machine.*--data"):
+        with pytest.raises(ImageFolderError, match=f"not found: {data}.*--data"):
             training_images(run_on(data, tmp_path))
 
     def test_a_file_outside_of_a_comparison_has_no_images(self, tmp_path):
         with pytest.raises(ImageFolderError, match="--data"):
             training_images(tmp_path / "net.params")
+
+    @pytest.mark.parametrize("content", ["{", "[]", '{"data": "hotdog-mini"}'])
+    def test_damaged_settings_are_named(self, content, tmp_path):
+        (tmp_path / "settings.json").write_text(content)
+        with pytest.raises(CheckpointError, match=r"settings\.json .* damaged"):
+            training_images(tmp_path / "runs/lp-ft-seed0.params")
 
 
 def run_on(data, folder, skip_unreadable=False):
