@@ -66,10 +66,10 @@ def _bind(host: str, port: int | None) -> socket.socket:
     for candidate in range(FIRST_PORT, FIRST_PORT + PORTS) if port is None else [port]:
         try:
             return socket.create_server((host, candidate))
-        except OSError as error:
+        except (OSError, OverflowError) as error:
             fault = error
-    what = f"Port {port}" if port is not None else f"None of the ports {FIRST_PORT} to {FIRST_PORT + PORTS - 1}"
-    raise SettingsError(f"{what} of {host} can be used ({fault.strerror}). Choose another: --port.")
+    ports = f"port {port}" if port is not None else f"the ports {FIRST_PORT} to {FIRST_PORT + PORTS - 1}"
+    raise SettingsError(f"The page cannot be at {ports} of {host} ({fault}). Choose others: --port, --host.")
 
 
 def _serve(gradio: Any, page: Page, bound: socket.socket) -> None:

@@ -224,7 +224,14 @@ class TestCommand:
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = taken.getsockname()[1]
             assert main(["app", str(tmp_path), "--port", str(port)]) == 2
-        assert f"Port {port} of 127.0.0.1 can" in capsys.readouterr().err
+        assert f"error: The page cannot be at port {port} of 127.0.0.1 (" in capsys.readouterr().err
+
+    @pytest.mark.skipif(sys.version_info < (3, 10), reason="Gradio needs Python 3.10")
+    @pytest.mark.parametrize("options", [["--port", "70000"], ["--host", "256.0.0.1"], ["--host", "not a name"]])
+    def test_an_impossible_address_is_named(self, options, tmp_path, monkeypatch, capsys):
+        monkeypatch.setitem(sys.modules, "gradio", types.ModuleType("gradio"))
+        assert main(["app", str(tmp_path), *options]) == 2
+        assert options[1] in capsys.readouterr().err
 
     @pytest.mark.skipif(sys.version_info < (3, 10), reason="Gradio needs Python 3.10")
     def test_a_missing_network_is_named(self, tmp_path, monkeypatch, capsys):
