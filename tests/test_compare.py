@@ -43,7 +43,7 @@ def test_it_prints_the_books_lines_a_table_and_its_reading(stripes, source_file,
     assert str(tmp_path / "out/report.html") in printed
     pictures = {"curves.png", "confusion.png", "mistakes.png"}
     assert {file.name for file in (tmp_path / "out").iterdir()} == {
-        "runs", "settings.json", "report.json", "report.html", "predictions.csv", *pictures}  # fmt: skip
+        "runs", "settings.json", "report.json", "report.html", "predictions.csv", "MODEL_CARD.md", *pictures}  # fmt: skip
 
 
 def test_with_the_shipped_weights_it_ends_with_the_command_for_stronger_ones(
