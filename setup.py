@@ -21,20 +21,8 @@ BROWSER = ["playwright>=1.40"]  # drives the Chromium of the system in the tests
 DUPLICATES = ["imagehash>=4.3"]
 WHEEL = ["setuptools>=70.1"]  # can build a wheel without the package wheel
 ZOO = ["gluoncv==0.10.5.post0"]
-ALL = [
-    *TEST,
-    *CHAPTERS,
-    *CLASS,
-    *DOCS,
-    *KITCHEN,
-    *HEIC,
-    *DUPLICATES,
-    *ONNX,
-    *WHEEL,
-    *ZOO,
-    *APP,
-    *BROWSER,
-]  # for all tests
+FULL = [*KITCHEN, *HEIC, *DUPLICATES, *ONNX, *WHEEL, *ZOO, *APP, *BROWSER]  # for the full tier of the tests
+ALL = [*TEST, *CHAPTERS, *CLASS, *DOCS, *FULL]
 CHECK = ["ruff==0.17.*", "mypy==2.4.*", "import-linter==2.17"]
 
 setup(
