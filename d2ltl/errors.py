@@ -38,6 +38,10 @@ class CheckpointError(D2LTLError):
     """Raised if a checkpoint or an output folder is damaged, or was written with other settings."""
 
 
+class ClusterError(D2LTLError):
+    """Raised if a Dask cluster cannot be reached, or goes away."""
+
+
 class MissingMXNetError(D2LTLError, ModuleNotFoundError):
     """Raised if MXNet is not installed."""
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 __version__ = "0.2.0.dev0"
 
+threads_were_given = False  # whether the user had set OMP_NUM_THREADS when `prepare` was called
+draws = random.Random()  # of augmentation; other threads (Jupyter's, Dask's) draw from Python's global generator
 CGROUP = Path("/sys/fs/cgroup")  # Linux lists the resource limits of a container here
 
 
@@ -33,7 +35,9 @@ def prepare() -> None:
     """
     if "bool" not in vars(np):  # hasattr() would emit a FutureWarning
         np.bool = bool  # type: ignore[attr-defined, unused-ignore]
-    if "OMP_NUM_THREADS" in os.environ:
+    global threads_were_given
+    threads_were_given = "OMP_NUM_THREADS" in os.environ
+    if threads_were_given:
         return
     processors = usable_processors()
     if "mxnet" not in sys.modules:
@@ -95,6 +99,7 @@ def reseed(seed: int, epoch: int = 0) -> None:
     check_seeds([seed])
     value = int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0])
     random.seed(value)
+    draws.seed(value)
     np.random.seed(value)
     mx.random.seed(value & 0x7FFFFFFF)
 

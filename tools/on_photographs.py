@@ -24,13 +24,17 @@ from d2ltl.runtime import reseed
 from d2ltl.show.material import imagenet_model, source_model, train
 
 SEEDS = (0, 1)
-LAST_LAYERS = "finetune, last 3 layers"
-freeze_most = partial(d2ltl.freeze_layers, trained=3, batch_norm="fixed")
+LAST_LAYERS, STATISTICS_KEPT = "finetune, last 3 layers", "finetune, statistics kept"
+CHANGES = {
+    LAST_LAYERS: partial(d2ltl.freeze_layers, trained=3, batch_norm="fixed"),
+    STATISTICS_KEPT: d2ltl.use_running_statistics,
+}
+"""How the network of the strategy ``finetune`` is changed before the training, by the name of the variant."""
 
 
 def trained(way: str, data: Pair, size: int, epochs: int, seed: int) -> float:
-    """Return the test accuracy after the last epoch of a strategy, or of the last three layers (`LAST_LAYERS`)."""
-    strategy, change = ("finetune", freeze_most) if way == LAST_LAYERS else (way, None)
+    """Return the test accuracy after the last epoch of a strategy, or of a variant in `CHANGES`."""
+    strategy, change = ("finetune", CHANGES[way]) if way in CHANGES else (way, None)
     options = {"change": change, "size": size, "batch_size": 32, "evaluate_every": epochs}
     return train(strategy, data, seed, epochs, imagenet_model(), **options)[1].curve("test_acc")[-1]
 
@@ -57,7 +61,7 @@ def another_domain(folder: Path) -> None:
     rendered = d2ltl.load_images("hotdog-mini")
     photographs = d2ltl.load_images(folder / "hotdog.zip")
     pairs = {"rendered": (rendered[0], photographs[1]), "photographs": photographs}
-    for way in ("codes-softmax", "finetune"):
+    for way in ("codes-softmax", "finetune", STATISTICS_KEPT):
         for name, pair in pairs.items():
             show(f"{way}, labels of {name}", [trained(way, pair, 112, 2, seed) for seed in SEEDS])
     adapted = []

@@ -7,10 +7,11 @@ import math
 import os
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import mxnet as mx
 import numpy as np
-from mxnet.gluon import HybridBlock
 
 from d2ltl import runtime
 from d2ltl.comparison.result import Comparison
@@ -23,9 +24,10 @@ from d2ltl.data.subsets import folds
 from d2ltl.datasets import default_data, defaults_of, is_rendered
 from d2ltl.errors import SettingsError, check_seeds, check_some
 from d2ltl.history import Epoch, History
-from d2ltl.models.precision import current_precision
+from d2ltl.models.precision import current_precision, use_precision
 from d2ltl.models.shapes import check_input
-from d2ltl.models.sources import default_weights, source_net
+from d2ltl.models.sources import default_weights, shared_source
+from d2ltl.parallel import Workers, stop_if_asked, worker_pool
 from d2ltl.training.calibration import calibrate
 from d2ltl.training.evaluation import confusion_matrix, predict
 
@@ -51,6 +53,7 @@ def run_comparison(
     cross_validate: int | None = None,
     skip_unreadable: bool = False,
     check_duplicates: bool = False,
+    workers: Workers = None,
     out: str | os.PathLike[str] | None = None,
     resume: bool = False,
 ) -> Comparison:
@@ -85,6 +88,11 @@ def run_comparison(
         Whether to leave out images that cannot be read. If False, they raise an error.
     check_duplicates : bool
         Whether to warn of near-duplicates too; see `load_images`.
+    workers : int or str, optional
+        Number of processes of this machine that share out the runs, or the address of a Dask scheduler; see
+        `d2ltl.parallel.worker_pool`. The results are the same. `data` must be a name, a folder or an archive that every
+        worker finds, and `out` a folder that every worker finds. By default the runs follow one another in this
+        process.
     out : path, optional
         Folder for the trained parameters, the records of the runs, and the checkpoints.
     resume : bool
@@ -95,6 +103,7 @@ def run_comparison(
     D2LTLError
         If an argument, the data or the weights cannot be used, or a training diverges.
     """
+    _check_workers(workers, data)
     data = default_data() if data == "auto" else data
     name = name_of(data)
     given = {
@@ -123,20 +132,36 @@ def run_comparison(
     images = as_pair(data, skip_unreadable=skip_unreadable, check_duplicates=check_duplicates)
     inventory = log_inventory(images)
     pairs = [images] if cross_validate is None else folds(pool(images), cross_validate)
-    source = source_net(net, settings["pretrained"])
+    source = shared_source(net, settings["pretrained"])
     classes = len(images[0].synsets)
     for strategy in strategies:  # raises errors before the first training
         check_input(find_strategy(strategy).make_net(classes, source), settings["size"], classes)
-    folder = None if out is None else RunFolder.claim(out, settings, resume)
+    folder = None if out is None else RunFolder.claim(Path(out).absolute(), settings, resume)
+    tasks = [
+        (strategy, seed, settings, pair, folder, number if cross_validate else 0)
+        for seed in seeds
+        for strategy in strategies
+        for number, pair in enumerate(pairs, 1)
+    ]
+    with worker_pool(workers) as run_all:
+        versions = run_all(runtime.versions, [()])[0]
+        runs = run_all(_run, tasks, describe=_summary)
     return Comparison(
         settings=settings,
         classes=list(images[0].synsets),
         images={**_describe(*images, given=not isinstance(data, (str, os.PathLike))), **_describe_folds(pairs)},
         devices=[str(device) for device in runtime.devices()],
-        versions=runtime.versions(),
-        runs=[_run(strategy, seed, settings, pairs, source, folder) for seed in seeds for strategy in strategies],
+        versions=versions,
+        runs=[_together(runs[i : i + len(pairs)]) for i in range(0, len(runs), len(pairs))],
         inventory=inventory,
     )
+
+
+def _check_workers(workers: Workers, data: Data) -> None:
+    if workers is not None and not isinstance(data, (str, os.PathLike)):
+        raise SettingsError("Workers load the images themselves: give the name, folder or archive instead of a pair.")
+    if workers is not None and mx.util.is_np_array():
+        raise SettingsError("Workers use MXNet's classic interface, but the np interface is on: call npx.reset_np().")
 
 
 def _describe(train: ImageFolder, test: ImageFolder, given: bool) -> dict[str, Any]:
@@ -167,22 +192,10 @@ def _check(settings: dict[str, Any]) -> None:
             raise SettingsError(f"{name} is {settings[name]}; it must be above 0 and finite.")
 
 
-def _run(
-    strategy: str,
-    seed: int,
-    settings: dict[str, Any],
-    pairs: list[Pair],
-    source: HybridBlock,
-    folder: RunFolder | None,
-) -> Run:
-    """Train and evaluate the network of a strategy and a seed, or with cross-validation a network for each fold."""
-    if len(pairs) == 1:
-        return _run_once(strategy, seed, settings, pairs[0], source, folder)
-    return _together([_run_once(strategy, seed, settings, pair, source, folder, k) for k, pair in enumerate(pairs, 1)])
-
-
 def _together(runs: list[Run]) -> Run:
     """Return the runs of all folds as one."""
+    if len(runs) == 1:
+        return runs[0]
     images = [run.confusion.sum() for run in runs]
     predictions = [prediction for run in runs for prediction in run.predictions]
 
@@ -204,16 +217,13 @@ def _together(runs: list[Run]) -> Run:
     )
 
 
-def _run_once(
-    strategy: str,
-    seed: int,
-    settings: dict[str, Any],
-    images: Pair,
-    source: HybridBlock,
-    folder: RunFolder | None,
-    fold: int = 0,
-) -> Run:
-    """Train and evaluate one network, or load the record of a finished run."""
+def _summary(run: Run) -> str:
+    return f"{run.strategy}, seed {run.seed}:\n{run.history}"
+
+
+def _run(strategy: str, seed: int, settings: dict[str, Any], images: Pair, folder: RunFolder | None, fold: int) -> Run:
+    """Train and evaluate one network, or load the record of a finished run. Folds are counted from 1, 0 is no fold."""
+    use_precision(settings["precision"])
     title = f"{strategy}, seed {seed}" + (f", fold {fold} of {settings['cross_validate']}" if fold else "")
     if folder and (done := folder.load(strategy, seed, fold)):
         logger.info("%s, done already:\n%s", title, done.history)
@@ -225,13 +235,14 @@ def _run_once(
     validation = images[0].validation
     net, history = train_network(
         strategy,
-        source,
+        shared_source(settings["net"], settings["pretrained"]),
         data=(images[0], images[1] if validation is None else validation),
         rates=Rates(*(settings[name] for name in Rates._fields)),
         seed=seed,
         num_epochs=settings["epochs"],
         balance=settings["balance"],
         checkpoint=folder.checkpoint(strategy, seed, fold) if folder else None,
+        callbacks=[stop_if_asked],
         **shown,
     )
     probabilities, labels = predict(net, images[1], **shown)

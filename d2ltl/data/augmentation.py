@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-import random
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import mxnet as mx
 import numpy as np
 from mxnet.gluon import Block
 from mxnet.gluon.data.vision import transforms
 
 from d2ltl.arrays import to_mx
 from d2ltl.errors import SettingsError
+from d2ltl.runtime import draws
 
 BOOK_AREA = 0.08  # smallest share of the area in a crop: Gluon's default
 IMAGENET_MEAN, IMAGENET_STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]  # RGB values between 0 and 1
@@ -26,6 +27,8 @@ LAMP, DAYLIGHT, SHADE = 3500, 6500, 12000  # kelvin: a warm white lamp, the whit
 PRIMARIES = np.array([611e-9, 549e-9, 464e-9])  # metres: dominant wavelengths of sRGB's red, green and blue
 PLANCK = 0.014388  # metre kelvin: the second radiation constant, hc/k
 GAMMA = 2.2  # light intensity is about proportional to the pixel value to this power
+
+mx.image.image.random = draws  # of MXNet's random crop; it has the functions of Python's module random
 
 
 class Augmentation:
@@ -121,8 +124,8 @@ class RandomStretch(Block):
 
     def forward(self, x: Any) -> Any:
         """Return a random central crop of an image (height, width, 3)."""
-        shares = np.full(2, 1 / random.uniform(1, self.zoom))
-        shares[random.randrange(2)] /= random.uniform(1, self.stretch)
+        shares = np.full(2, 1 / draws.uniform(1, self.zoom))
+        shares[draws.randrange(2)] /= draws.uniform(1, self.stretch)
         height, width = np.maximum(1, np.round(shares * x.shape[:2])).astype(int).tolist()
         top, left = (x.shape[0] - height) // 2, (x.shape[1] - width) // 2
         return x[top : top + height, left : left + width]
@@ -141,7 +144,7 @@ class RandomShift(Block):
         return to_mx(x.asnumpy()[rows][:, columns])
 
     def _moved(self, side: int) -> np.ndarray:
-        step = round(random.uniform(-self.most, self.most) * side)
+        step = round(draws.uniform(-self.most, self.most) * side)
         return np.clip(np.arange(side) + step, 0, side - 1)
 
 
@@ -159,7 +162,7 @@ class RandomTemperature(Block):
 
     def forward(self, x: Any) -> Any:
         """Return the image in the new light, uint8 of shape (height, width, 3)."""
-        kelvin = 1 / random.uniform(1 / self.highest, 1 / self.lowest)
+        kelvin = 1 / draws.uniform(1 / self.highest, 1 / self.lowest)
         return to_mx((x.asnumpy() * light_gains(kelvin)).round().clip(0, 255).astype(np.uint8))
 
 

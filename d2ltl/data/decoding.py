@@ -144,8 +144,10 @@ class DecodedImages:
     would look black otherwise, and if each image were scaled by itself, its brightness would be lost.
     """
 
-    def __init__(self, limit: int, paths: Sequence[str]) -> None:
+    def __init__(self, limit: int, paths: Sequence[str], levels: Levels | None = None) -> None:
         self.paths = paths
+        if levels is not None:
+            self.levels = levels
         self._kept: dict[str, np.ndarray] = {}
         self._left = limit
 
@@ -153,7 +155,7 @@ class DecodedImages:
         """Return the same array as `read_image`, from the cache if possible."""
         if path in self._kept:
             return self._kept[path]
-        image = read_image(path, self._levels)
+        image = read_image(path, self.levels)
         if image.nbytes <= self._left:
             self._kept[path] = image
             self._left -= image.nbytes
@@ -164,7 +166,7 @@ class DecodedImages:
         self._kept[name] = image
 
     @functools.cached_property
-    def _levels(self) -> Levels | None:
+    def levels(self) -> Levels | None:
         """The levels of the deep pixels in some of the files; None if these files have no deep pixels."""
         ranges = []  # of files that can be read; a damaged one is an error when its turn comes
         for path in self.paths[:: max(1, len(self.paths) // LEVEL_IMAGES)]:

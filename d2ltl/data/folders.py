@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 from collections import Counter
@@ -13,10 +14,11 @@ import numpy as np
 from mxnet.gluon.data.vision import ImageFolderDataset
 
 from d2ltl.arrays import to_mx
-from d2ltl.data.decoding import REMEDY, DecodedImages
+from d2ltl.data.decoding import REMEDY, DecodedImages, Levels
 from d2ltl.data.formats import SUFFIXES, PathLike, fault_of, is_image
 from d2ltl.data.layout import Folder, find_classes, part_name
 from d2ltl.data.masks import find_mask_folders, find_masks
+from d2ltl.datasets import find_data
 from d2ltl.errors import ImageFolderError
 from d2ltl.files import printable
 from d2ltl.progress import with_progress
@@ -62,6 +64,7 @@ class ImageFolder(ImageFolderDataset):
         self.validation: ImageFolder | None = None
         self.copies: list[str] = []
         self._checked = False
+        self._origin: tuple[str, str] | None = None
         self._decoded = DecodedImages(CACHE_BYTES, [])
 
     def _list_images(self, root: str) -> None:  # overrides Gluon's method, which accepts empty classes and one class
@@ -108,6 +111,24 @@ class ImageFolder(ImageFolderDataset):
         folder._begin(images._root, Counter())  # Gluon has no public name for it
         folder._decoded.paths = [path for path, _ in folder.items]
         return folder
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the images as names: those of their data set and of the files in it. Pixels do not travel."""
+        origin, top = self.origin
+        state = {name: value for name, value in self.__dict__.items() if name not in ("_decoded", "_tree", "items")}
+        state["root"] = os.path.relpath(self.root, top)
+        files = [(os.path.relpath(path, top), label) for path, label in self.items]
+        return _arrive, (origin, state, files, self._decoded.levels)
+
+    @property
+    def origin(self) -> tuple[str, str]:
+        """The data set of the images, as `d2ltl.datasets.find_data` takes it, and its folder on this machine."""
+        return self._origin or (os.path.abspath(self.root), os.path.abspath(self.root))
+
+    def come_from(self, data: PathLike, folder: PathLike) -> None:
+        """Note the data set of the images, and its folder; see `origin`."""
+        name = os.fspath(data)
+        self._origin = (os.path.abspath(name) if os.path.exists(name) else name, os.path.abspath(folder))
 
     def __getitem__(self, idx: int) -> tuple[Any, int]:
         """Return an image, an MXNet array (height, width, 3) of uint8 RGB values, and its label."""
@@ -186,6 +207,22 @@ class ImageFolder(ImageFolderDataset):
         part.validation = self.validation.drop_unreadable() if self.validation is not None else None
         check_every_class(part, "read")
         return part
+
+
+def _arrive(origin: str, state: dict[str, Any], files: list[tuple[str, int]], levels: Levels | None) -> ImageFolder:
+    """Return images that were pickled on another machine, or in another process, as they are found on this one."""
+    top = find_data(origin)
+    images = object.__new__(ImageFolder)
+    images.__dict__.update(state, root=os.path.join(top, state["root"]), _origin=(origin, os.path.abspath(top)))
+    images.items = [(os.path.join(top, file), label) for file, label in files]
+    images._decoded = _decoded_of(origin, levels)
+    return images
+
+
+@functools.lru_cache(maxsize=1)
+def _decoded_of(origin: str, levels: Levels | None) -> DecodedImages:
+    """Return the cache that all images of one data set share that arrive in this process."""
+    return DecodedImages(CACHE_BYTES, [], levels)
 
 
 class UnlabelledImages(ImageFolder):

@@ -78,7 +78,10 @@ def load_images(
     missing) and one with its class (``label`` or ``breed``, or the only other one). It lies beside the images or above
     them, and may be called ``train.csv`` or ``trainLabels.csv`` too.
     """
-    parts, _ = _read(Path(find_data(root)))
+    folder = find_data(root)
+    parts, _ = _read(Path(folder))
+    for images in parts.values():
+        images.come_from(root, folder)
     train, test = _as_folders(_train_and_test(parts, seed), os.fspath(root))
     for part in filter(None, (test, train.validation)):
         part.scale_as(train)

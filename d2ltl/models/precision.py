@@ -41,6 +41,15 @@ def use_bfloat16() -> None:
     check_interface()
 
 
+def use_precision(name: str) -> None:
+    """Compute in a precision, given its name; raise SettingsError if it is float32 after `use_bfloat16`."""
+    if name == _precision:
+        return
+    if name == "float32":
+        raise SettingsError("This process computes in bfloat16, which cannot be undone. Start a new one for float32.")
+    use_bfloat16()
+
+
 def check_interface() -> None:
     """Raise SettingsError if `use_bfloat16` was called and MXNet's np interface is active, which would ignore it."""
     import mxnet as mx

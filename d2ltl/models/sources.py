@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import logging
@@ -60,6 +61,18 @@ def source_net(name: str = "resnet18_v2", pretrained: str | os.PathLike[str] = "
     if str(pretrained) in SHIPPED:
         return _net_from_file(name, _shipped_file(str(pretrained)))
     return _net_from_file(name, Path(pretrained))
+
+
+def shared_source(name: str, pretrained: str) -> HybridBlock:
+    """Return a source model that must not be changed: the same one for the same weights, loaded once in a process."""
+    file = Path(pretrained)
+    changed = file.stat().st_mtime_ns if file.exists() else 0
+    return _shared_source(name, pretrained, changed, mx.util.is_np_array())
+
+
+@functools.lru_cache(maxsize=1)
+def _shared_source(name: str, pretrained: str, changed: int, np_interface: bool) -> HybridBlock:
+    return source_net(name, pretrained)
 
 
 def default_weights(name: str) -> str:
