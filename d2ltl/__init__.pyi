@@ -122,6 +122,7 @@ from .plot import (
 )
 from .runtime import __version__ as __version__
 from .runtime import devices as devices
+from .training.calibration import calibrate as calibrate
 from .training.evaluation import evaluate as evaluate
 from .training.evaluation import predict as predict
 from .training.evaluation import profile as profile

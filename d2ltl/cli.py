@@ -8,7 +8,7 @@ import logging
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from d2ltl.datasets import DEFAULTS, LITE_DEFAULTS, PHOTOGRAPHS, Defaults
@@ -54,6 +54,14 @@ OPTIONS: dict[str, dict[str, Any]] = {
 }
 """The options that several commands have."""
 # fmt: on
+
+
+def text_table(rows: Sequence[Sequence[str]]) -> str:
+    """Return a table as text: the first row is the head, and a line is drawn below it."""
+    rows = [[" ".join(cell.splitlines()) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
+    return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:]])
 
 
 def new_parser(module: str, description: str, examples: str) -> argparse.ArgumentParser:

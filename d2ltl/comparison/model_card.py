@@ -16,14 +16,14 @@ from d2ltl.comparison.sentences import warnings
 from d2ltl.comparison.strategies import find_strategy
 from d2ltl.data.inventory import describe_inventory
 from d2ltl.datasets import title_of
-from d2ltl.training.calibration import SURE
+from d2ltl.training.calibration import FEWEST, SURE
 from d2ltl.training.evaluation import class_scores
 
 
 def model_card(comparison: Comparison) -> str:
     """Return the model card as Markdown: networks, images, probabilities, limits, settings, versions."""
     environment = Environment(loader=PackageLoader("d2ltl", "comparison"), trim_blocks=True, lstrip_blocks=True)
-    environment.filters["cells"] = _cells
+    environment.filters.update(cells=_cells, text=_text)
     context: dict[str, Any] = {
         "comparison": comparison,
         "data": title_of(comparison.settings["data"], comparison.images["rendered"]),
@@ -34,6 +34,7 @@ def model_card(comparison: Comparison) -> str:
         "inventory": describe_inventory(comparison.inventory) if comparison.inventory else "",
         "calibrations": calibration_rows(comparison),
         "sure": SURE,
+        "fewest": FEWEST,
         "tested": "validation" if comparison.has_validation else "test",
         "warnings": warnings(comparison),
     }
@@ -42,12 +43,18 @@ def model_card(comparison: Comparison) -> str:
 
 def _cells(row: Iterable[str]) -> str:
     """Return the cells of a row of a Markdown table."""
-    return " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in row)
+    return " | ".join(_text(cell).replace("|", "\\|") for cell in row)
+
+
+def _text(name: str) -> str:
+    """Return a text that Markdown shows as it is, in one line: names may contain what looks like HTML."""
+    return " ".join(name.split()).replace("<", "\\<")
 
 
 def _network(run: Run) -> list[str]:
     images = int(run.confusion.sum())
-    temperatures = ", ".join(f"{calibration.temperature:.2f}" for calibration in run.calibrations)
+    fitted = [calibration.temperature for calibration in run.calibrations]
+    temperatures = ", ".join("none" if temperature is None else f"{temperature:.2f}" for temperature in fitted)
     folds = f"-fold1 to -fold{len(run.folds)}" if run.folds else ""
     return [
         run.strategy,

@@ -13,6 +13,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader
 from matplotlib.figure import Figure
 
+from d2ltl.cli import text_table
 from d2ltl.comparison.model_card import calibration_rows, model_card
 from d2ltl.comparison.result import Comparison
 from d2ltl.comparison.runs import Prediction, Run
@@ -80,10 +81,7 @@ def _mean_sd(values: list[float]) -> str:
 
 def table(comparison: Comparison) -> str:
     """Return the table of a comparison as text."""
-    rows = [columns(comparison), *table_rows(comparison)]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(COLUMNS))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
-    return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:]])
+    return text_table([columns(comparison), *table_rows(comparison)])
 
 
 def write_report(comparison: Comparison, out: str | os.PathLike[str]) -> Path:

@@ -148,7 +148,18 @@ class RunFolder:
         return {path.with_name(path.name.replace(".run.json", ".params")): self._read(path) for path in records}
 
     def _read(self, record: Path) -> Run:
-        return Run.from_dict(_read_json(record))
+        try:
+            return Run.from_dict(_read_json(record))
+        except (KeyError, TypeError) as error:
+            raise CheckpointError(f"{record} is not the record of a run, or is damaged ({error}).") from error
+
+    def settings(self) -> dict[str, Any]:
+        """Return the settings of the comparison; empty if it has none."""
+        file = self.runs.parent / "settings.json"
+        settings = _read_json(file) if file.exists() else {}
+        if missing := {"net", "size", "data"} - {*settings} if file.exists() else ():
+            raise CheckpointError(f"{file} is not of a comparison, or is damaged: it has no {min(missing)}.")
+        return settings
 
     def load(self, strategy: str, seed: int, fold: int = 0) -> Run | None:
         """Return the record of a finished run, or None if the run is not finished."""

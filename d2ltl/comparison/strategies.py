@@ -25,6 +25,7 @@ from d2ltl.training.linear_probe import PROBE_OPTIONS, check_dense, train_on_cod
 
 BASELINE = "scratch"  # gains are differences from this strategy
 STUDENT = "mobilenet0.25"
+EARLY = r"codes-softmax-([1-9][0-9]*)"
 
 
 class Rates(NamedTuple):
@@ -181,6 +182,12 @@ def _distil(
     return history
 
 
+def architecture(strategy: str, net: str) -> tuple[str, int | None]:
+    """Return the name of the network that a strategy trains, given the source model's, and its last stage if early."""
+    early = re.fullmatch(EARLY, strategy)
+    return STUDENT if strategy == "distilled" else net, int(early[1]) if early else None
+
+
 # fmt: off
 STRATEGIES = {
     "finetune": _by_gradient(finetune_net, "lr_finetune",
@@ -223,7 +230,7 @@ def find_strategy(name: str) -> Strategy:
         return _by_gradient(
             make_net, "lr_finetune", f"the first {freeze_k[1]} stages frozen, the other layers fine-tuned"
         )
-    if codes_k := re.fullmatch(r"codes-softmax-([1-9][0-9]*)", name):
+    if codes_k := re.fullmatch(EARLY, name):
         description = f"logistic regression on the CNN codes of stage {codes_k[1]} of the source model"
         return _on_codes("softmax", description, partial(early_net, k=int(codes_k[1])))
     choice = (

@@ -51,14 +51,20 @@ def read_image(path: PathLike, levels: Levels | None = None) -> np.ndarray:
             raise ValueError(fault)
         with _strict_and_silent(), Image.open(path) as image:
             image.draft(None, (ENOUGH, ENOUGH))
-            image.load()  # turns a TIFF upright, and nothing else
-            turn = TURNS.get(_orientation(image))
-            upright = image if turn is None else image.transpose(turn)
-            return _deep_to_rgb(upright, levels) if _is_deep(image) else to_rgb(upright)
+            return pixels_of(image, levels)
     except Exception as error:  # Pillow raises exceptions of many kinds for damaged files
         raise ImageFolderError(
             f"{path} cannot be read as an image ({error or type(error).__name__}). {REMEDY}"
         ) from error
+
+
+def pixels_of(image: Image.Image, levels: Levels | None = None) -> np.ndarray:
+    """Return a Pillow image, upright, as an RGB array; see `read_image`. Pillow's exceptions are of many kinds."""
+    with _strict_and_silent():
+        image.load()  # turns a TIFF upright, and nothing else
+        turn = TURNS.get(_orientation(image))
+        upright = image if turn is None else image.transpose(turn)
+        return _deep_to_rgb(upright, levels) if _is_deep(image) else _to_rgb(upright)
 
 
 def image_size(path: PathLike) -> tuple[int, int] | None:
@@ -93,8 +99,7 @@ def _strict_and_silent() -> Iterator[None]:
         ImageFile.LOAD_TRUNCATED_IMAGES = before
 
 
-def to_rgb(image: Image.Image) -> np.ndarray:
-    """Return the pixels of an image on a white background: uint8, shape (height, width, 3)."""
+def _to_rgb(image: Image.Image) -> np.ndarray:
     if "A" in image.getbands() or "transparency" in image.info:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)

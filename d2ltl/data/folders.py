@@ -139,6 +139,11 @@ class ImageFolder(ImageFolderDataset):
         return self._decoded.read(self.items[idx][0])
 
     @property
+    def levels(self) -> Levels | None:
+        """The pixels that become black and white, of images with more than 8 bits; None if there are none."""
+        return self._decoded.levels
+
+    @property
     def labels(self) -> np.ndarray:
         """Labels of all images: int64, shape (N,)."""
         return np.array([label for _, label in self.items], dtype=np.int64)
@@ -241,26 +246,27 @@ def check_every_class(images: ImageFolder, purpose: str) -> None:
         raise ImageFolderError(f"{images.root} has no image of {images.synsets[min(missing)]} to {purpose}.")
 
 
-def scan(root: PathLike) -> Folder:
+def scan(root: PathLike, *, with_masks: bool = False) -> Folder:
     """Return the tree of a folder: its images and folders, without hidden ones, masks, and reports of this library.
 
     Links are followed, unless they lead to a folder above. ImageFolderError is raised if `root` is not a folder.
+    `with_masks` says whether images that look like masks of others are images.
     """
     if not Path(root).is_dir():
         raise ImageFolderError(f"{root} is not a folder. It should hold one folder of images for each class.")
-    return _scan(Path(root), frozenset())
+    return _scan(Path(root), frozenset(), with_masks)
 
 
-def _scan(path: Path, above: frozenset[str]) -> Folder:
+def _scan(path: Path, above: frozenset[str], with_masks: bool) -> Folder:
     above |= {os.path.realpath(path)}
     entries = visible(path)
     folders = [
-        _scan(entry, above)
+        _scan(entry, above, with_masks)
         for entry in entries
         if entry.is_dir() and os.path.realpath(entry) not in above and not _is_output(entry)
     ]
     images, left_out = _sort_files([entry for entry in entries if not entry.is_dir()], beside_folders=bool(folders))
-    masks, mask_folders = find_masks(images), find_mask_folders(images, folders)
+    masks, mask_folders = ([], []) if with_masks else (find_masks(images), find_mask_folders(images, folders))
     left_out["masks"] = len(masks) + sum(len(folder.all_images()) for folder in mask_folders)
     return Folder(
         path,

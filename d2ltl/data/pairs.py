@@ -12,11 +12,12 @@ from typing import Union, cast
 
 from mxnet.gluon.data.vision import ImageFolderDataset
 
+from d2ltl.data.decoding import Levels
 from d2ltl.data.duplicates import note_copies
 from d2ltl.data.folders import ImageFolder, UnlabelledImages, scan
 from d2ltl.data.formats import PathLike
-from d2ltl.data.layout import TEST, TRAIN, VALIDATION, Folder, find_classes, find_layout
-from d2ltl.data.photographs import Photograph, Photographs, is_file
+from d2ltl.data.layout import TEST, TRAIN, VALIDATION, Folder, find_classes, find_layout, is_divided
+from d2ltl.data.photographs import Photograph, Photographs, is_single
 from d2ltl.data.subsets import split
 from d2ltl.data.tables import classes_of, find_table
 from d2ltl.datasets import find_data
@@ -255,21 +256,29 @@ def as_images(data: Images) -> ImageFolder:
     return ImageFolder.of(data)
 
 
-def as_photographs(data: Images | Photograph | Sequence[Photograph]) -> ImageFolder:
-    """Return the images to classify: those of `as_images`, or photographs without classes (see `Photographs`)."""
+def as_photographs(data: Images | Photograph | Sequence[Photograph], levels: Levels | None = None) -> ImageFolder:
+    """Return the images to classify: those of `as_images`, or photographs without classes (see `Photographs`).
+
+    A folder holds photographs without classes if an image lies beside its folders, or if it has less than two folders;
+    unless there is a table of classes.
+    """
     is_pair = isinstance(data, (tuple, list)) and any(isinstance(part, ImageFolderDataset) for part in data)
     if is_pair or isinstance(data, ImageFolderDataset):
         return as_images(cast(Images, data))
-    if isinstance(data, (str, os.PathLike)) and not is_file(data):
+    if isinstance(data, (str, os.PathLike)) and not is_single(data):
         folder = Path(find_data(data))
-        return UnlabelledImages(folder) if _is_loose(folder) else as_images(folder)
-    return Photographs(cast(Photograph, data))
+        if not _is_loose(folder):
+            return as_images(folder)
+        data = folder
+    return Photographs(cast(Photograph, data), levels)
 
 
 def _is_loose(folder: Path) -> bool:
-    """Return whether a folder holds images, in no folders of classes or parts, and without a table of classes."""
-    tree = find_classes(scan(folder))
-    return bool(tree.images) and not tree.filled() and find_table(tree.path, folder) is None
+    tree = scan(folder)
+    if is_divided(tree):
+        return False
+    tree = find_classes(tree)
+    return (bool(tree.images) or len(tree.filled()) < 2) and find_table(tree.path, folder) is None
 
 
 def unlabelled(images: PathLike | ImageFolderDataset) -> ImageFolder:

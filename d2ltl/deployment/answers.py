@@ -12,9 +12,11 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
+from d2ltl.cli import text_table
 from d2ltl.files import printable
 from d2ltl.fonts import drawn_names
 from d2ltl.plot import plot_images
+from d2ltl.training.calibration import SURE
 from d2ltl.training.predictions import Predictions
 
 ROWS = 100  # of the table; CSV and JSON have all photographs
@@ -25,26 +27,26 @@ CAPTION_WIDTH = 20  # characters
 
 def table(answers: Predictions) -> str:
     """Return a table with a line for each photograph: file, class, probability, second class, "unsure"."""
-    rows = [["photograph", "class", "probability", "or else", ""]]
-    for file, of, sure in zip(answers.files[:ROWS], answers.probabilities, answers.sure):
-        first, second = np.argsort(-of, kind="stable")[:2]
-        rows.append([
-            printable(file), answers.classes[first], f"{of[first]:.3f}",
-            f"{answers.classes[second]} {of[second]:.3f}", "" if sure else "unsure",
-        ])  # fmt: skip
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
+    rows = [["photograph", "class", "probability", "second class", ""]]
+    for file, row, sure in zip(answers.files[:ROWS], answers.probabilities, answers.sure):
+        (name, highest), (second, next_highest) = ((answers.classes[i], row[i]) for i in np.argsort(-row)[:2])
+        rows.append([printable(file), name, f"{highest:.3f}", f"{second} {next_highest:.3f}", "" if sure else "unsure"])
     more = len(answers.files) - ROWS
-    return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:], *([f"… and {more} more"] if more > 0 else [])])
+    return "\n".join([text_table(rows), *([f"… and {more} more"] if more > 0 else [])])
 
 
-def summary(answers: Predictions) -> str:
-    """Return a sentence that counts the answers by class, and the unsure ones."""
+def summary(answers: Predictions, calibrated: bool) -> str:
+    """Return sentences that count the answers by class, and the unsure ones, and say what unsure means."""
     counts = np.bincount(answers.probabilities.argmax(axis=1), minlength=len(answers.classes))
     order = [i for i in np.argsort(-counts, kind="stable") if counts[i]]
+    by_class = ", ".join(f"{answers.classes[i]} {counts[i]}" for i in order)
     unsure = int((~answers.sure).sum())
-    said = ", ".join(f"{answers.classes[i]} {counts[i]}" for i in order)
-    return f"{len(answers.files)} photographs: {said}; {unsure} unsure (probability below 0.8)."
+    calibration = "" if calibrated else " The probabilities are not calibrated: they may be too high or too low."
+    return f"{_number(answers)}: {by_class}; {unsure} unsure (probability below {SURE:g}).{calibration}"
+
+
+def _number(answers: Predictions) -> str:
+    return f"{len(answers.files)} image{'s' * (len(answers.files) != 1)}"
 
 
 def as_csv(answers: Predictions) -> bytes:
@@ -52,23 +54,24 @@ def as_csv(answers: Predictions) -> bytes:
     rows = io.StringIO(newline="")
     writer = csv.writer(rows)
     writer.writerow(["file", "class", "probability", "sure", *answers.classes])
-    for row in _records(answers):
-        writer.writerow([*[*row.values()][:4], *row["probabilities"].values()])
+    writer.writerows([*values, *probabilities] for *values, probabilities in _records(answers))
     return rows.getvalue().encode(errors="backslashreplace")
 
 
 def as_json(answers: Predictions) -> bytes:
-    """Return the answers as JSON: a list of dicts with file, class, probability, sure and probabilities by class."""
-    return (json.dumps([*_records(answers)], indent=1, ensure_ascii=False) + "\n").encode(errors="backslashreplace")
+    """Return the answers as JSON: the classes, and of each photograph its probabilities in the order of the classes."""
+    names = ("file", "class", "probability", "sure", "probabilities")
+    content = {"classes": answers.classes, "answers": [dict(zip(names, record)) for record in _records(answers)]}
+    return (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode(errors="backslashreplace")
 
 
-def _records(answers: Predictions) -> list[dict[str, Any]]:
-    records = []
-    for file, name, of, sure in zip(answers.files, answers.names, answers.probabilities, answers.sure):
-        rounded = [round(float(probability), 6) for probability in of]
-        records.append({"file": printable(file), "class": name, "probability": max(rounded), "sure": bool(sure),
-                        "probabilities": dict(zip(answers.classes, rounded))})  # fmt: skip
-    return records
+def _records(answers: Predictions) -> list[tuple[Any, ...]]:
+    """Return for each photograph its file, class, probability, whether that is sure, and all probabilities."""
+    rows = [[round(float(value), 6) for value in row] for row in answers.probabilities]
+    return [
+        (printable(file), name, max(row), bool(sure), row)
+        for file, name, sure, row in zip(answers.files, answers.names, answers.sure, rows)
+    ]
 
 
 def contact_sheet(answers: Predictions, where: Callable[[np.ndarray, int], np.ndarray] | None = None) -> Figure:
@@ -82,14 +85,13 @@ def contact_sheet(answers: Predictions, where: Callable[[np.ndarray, int], np.nd
     """
     names = drawn_names(answers.classes, CAPTION_WIDTH)
     shown = []
-    for i, (of, sure) in enumerate(zip(answers.probabilities[:SHEET], answers.sure)):
-        best = int(of.argmax())
+    for i, (row, sure) in enumerate(zip(answers.probabilities[:SHEET], answers.sure)):
+        best = int(row.argmax())
         pixels = answers.images.read(i)
-        shown.append((_thumbnail(pixels), f"{names[best]}\n{of[best]:.2f}{'' if sure else ', unsure'}"))
+        shown.append((_thumbnail(pixels), f"{names[best]}\n{row[best]:.2f}{'' if sure else ', unsure'}"))
         if where:
             shown.append((_thumbnail(where(pixels, best)), f"where {names[best]}"))
-    total = len(answers.files)
-    title = f"{total} images" if total <= SHEET else f"the first {SHEET} of {total} images"
+    title = _number(answers) if len(answers.files) <= SHEET else f"the first {SHEET} of {_number(answers)}"
     return plot_images({title: shown})
 
 

@@ -17,6 +17,7 @@ from d2ltl.deployment.page import Page
 from d2ltl.errors import SettingsError, require
 
 FIRST_PORT, PORTS = 7860, 100  # the port that Gradio's users know, and how many are tried from there on
+MOST_BYTES = 50 * 2**20  # of an uploaded photograph
 QUIET = {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": "1", "DO_NOT_TRACK": "1"}
 NOTHING_FROM_ELSEWHERE = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
@@ -78,10 +79,10 @@ def _serve(gradio: Any, page: Page, bound: socket.socket) -> None:
 
     host, port = bound.getsockname()[:2]
     server = fastapi.FastAPI(openapi_url=None)
-    server.middleware("http")(_refuse_elsewhere)
+    server.middleware("http")(_add_security_policy)
     gradio.mount_gradio_app(
         server, _layout(gradio, page), path="/", server_name=host, server_port=port,
-        footer_links=[], run_history=False, ssr_mode=False, theme=_theme(gradio),
+        max_file_size=MOST_BYTES, footer_links=[], run_history=False, ssr_mode=False, theme=_theme(gradio),
     )  # fmt: skip
     shown = socket.gethostname() if host == "0.0.0.0" else host  # the name under which others find this machine
     logger.info("The page is at http://%s:%d/ (Ctrl-C ends it)", shown, port)
@@ -115,7 +116,7 @@ def _theme(gradio: Any) -> Any:
     return gradio.themes.Default(font=font, font_mono=mono)
 
 
-async def _refuse_elsewhere(request: Any, answer: Callable[[Any], Awaitable[Any]]) -> Any:
+async def _add_security_policy(request: Any, answer: Callable[[Any], Awaitable[Any]]) -> Any:
     response = await answer(request)
     response.headers["Content-Security-Policy"] = NOTHING_FROM_ELSEWHERE
     return response

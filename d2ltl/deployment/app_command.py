@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from d2ltl.cli import add_options, new_parser, run_command
-from d2ltl.deployment.predict_command import add_run
+from d2ltl.deployment.run_argument import add_run
 
 if TYPE_CHECKING:
     from d2ltl.deployment.neighbours import Neighbours

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from d2ltl.cli import new_parser, run_command
-from d2ltl.deployment.predict_command import add_run
+from d2ltl.deployment.run_argument import add_run
 
 DESCRIPTION = """\
 Writes a trained network as ONNX, which other programs run without d2ltl and MXNet. It takes uint8 RGB images of its

@@ -17,10 +17,12 @@ from d2ltl.data.augmentation import IMAGENET_MEAN, IMAGENET_STD, Augmentation
 from d2ltl.errors import NetworkError, require
 from d2ltl.files import atomic_write
 from d2ltl.models.onnx_net import INPUT, OUTPUT, OnnxNet
-from d2ltl.models.outputs import for_inference, probabilities
+from d2ltl.models.outputs import device_of, for_inference, probabilities
 from d2ltl.models.parameters import parameters_of, value_of
+from d2ltl.models.precision import current_precision
 from d2ltl.models.shapes import check_input, symbol_of
 from d2ltl.runtime import __version__
+from d2ltl.training.evaluation import size_of
 
 TOLERANCE = 1e-4  # the largest difference between the probabilities of MXNet and of ONNX Runtime
 GRIDS = (1, 2, 3, 5, 8, 13, 21, 34)  # the images that are compared are random squares, so many along each side
@@ -30,13 +32,14 @@ def export_onnx(net: HybridBlock, file: str | os.PathLike[str]) -> float:
     """Write a trained network to an ONNX file, and return the largest difference to its probabilities in ONNX Runtime.
 
     The graph maps uint8 RGB images (n, size, size, 3), called ``images``, to ``probabilities``, float32 of shape
-    (n, classes). The normalisation is in the graph. The names of the classes and the size are in the metadata, as JSON.
+    (n, classes). The normalisation is in the graph. The names of the classes, the size, whether the probabilities are
+    calibrated and the levels of images with more than 8 bits are in the metadata, as JSON.
     The file is only kept if ONNX Runtime gives the same probabilities within 1e-4.
 
     Parameters
     ----------
     net : HybridBlock
-        A network with the attributes `classes` and `size`, from `load_net` or after a training.
+        A network with the attribute `classes`, from `load_net`, from `source_net` or after a training.
     file : path
         Path of the ``.onnx`` file.
 
@@ -47,20 +50,27 @@ def export_onnx(net: HybridBlock, file: str | os.PathLike[str]) -> float:
     NetworkError
         If MXNet cannot export the network, or ONNX Runtime gives other probabilities. If MXNet's np interface is on.
     """
+    if isinstance(net, OnnxNet):
+        raise NetworkError("The network is an ONNX file already.")
+    if current_precision() != "float32":
+        raise NetworkError("This process computes in bfloat16, and ONNX files in float32. Export in a new process.")
     onnx = require("onnx", "onnx")
     require("onnxruntime", "onnx")
+    size = size_of(net, None)
     if mx.util.is_np_array():
         raise NetworkError("MXNet exports networks of its classic interface only: npx.reset_np(), then load it again.")
-    check_input(net, net.size, len(net.classes))
+    check_input(net, size, len(net.classes))
     symbol, flips = _without_flips(symbol_of(net))
     with tempfile.TemporaryDirectory() as folder:
-        model = onnx.load(_by_mxnet(net, symbol, Path(folder, "net.onnx")))
+        model = onnx.load(_by_mxnet(net, symbol, size, Path(folder, "net.onnx")))
     if flips:
         _flip(onnx, model.graph, flips)
-    _take_pixels(onnx, model.graph, net.size)
+    _take_pixels(onnx, model.graph, size)
     _give_probabilities(onnx, model.graph, len(net.classes))
     model.producer_name, model.producer_version = "d2ltl", __version__
-    onnx.helper.set_model_props(model, {"classes": json.dumps(net.classes), "size": str(net.size)})
+    about = {name: getattr(net, name, None) for name in ("calibrated", "levels")}
+    about.update(classes=net.classes, size=size)
+    onnx.helper.set_model_props(model, {name: json.dumps(value) for name, value in about.items()})
     with atomic_write(file) as temporary:
         temporary.write_bytes(model.SerializeToString())
         return _difference(net, OnnxNet(temporary))
@@ -88,10 +98,10 @@ def _flip(onnx: Any, graph: Any, names: set[str]) -> None:
             node.input.extend(["flip_last", "flip_first", "flip_axes", "flip_last"])
 
 
-def _by_mxnet(net: HybridBlock, symbol: mx.sym.Symbol, file: Path) -> str:
+def _by_mxnet(net: HybridBlock, symbol: mx.sym.Symbol, size: int, file: Path) -> str:
     """Write the network, from normalised images to outputs, by MXNet's own exporter."""
     values = {parameter.name: mx.nd.array(value_of(parameter)) for parameter in parameters_of(net)}
-    shape = (1, 3, net.size, net.size)
+    shape = (1, 3, size, size)
     try:
         return mx.onnx.export_model(
             symbol, values, [shape], np.float32, os.fspath(file),
@@ -131,11 +141,12 @@ def _give_probabilities(onnx: Any, graph: Any, classes: int) -> None:
 def _difference(net: HybridBlock, exported: OnnxNet) -> float:
     """Return the largest difference of the probabilities for images of random squares; raise NetworkError if large."""
     rng = np.random.default_rng(0)
-    places = [np.arange(net.size) * grid // net.size for grid in GRIDS]
+    places = [np.arange(exported.size) * grid // exported.size for grid in GRIDS]
     colours = [rng.integers(0, 256, (grid, grid, 3), dtype=np.uint8) for grid in GRIDS]
     pixels = np.stack([colour[place][:, place] for colour, place in zip(colours, places)])
-    device = mx.cpu()
-    expected = probabilities(for_inference([net], device)(Augmentation([]).on_batch(to_mx(pixels)))).asnumpy()
+    device = device_of(net)
+    images = Augmentation([]).on_batch(to_mx(pixels)).as_in_context(device)
+    expected = probabilities(for_inference([net], device)(images)).asnumpy()
     difference = float(np.abs(exported(pixels) - expected).max())
     if not difference <= TOLERANCE:
         raise NetworkError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import glob
 import logging
 import os
 import re
@@ -14,15 +14,14 @@ from mxnet import MXNetError
 from mxnet.gluon import HybridBlock, SymbolBlock
 
 from d2ltl.comparison.runs import Run, RunFolder
-from d2ltl.comparison.strategies import find_strategy
+from d2ltl.comparison.strategies import architecture
 from d2ltl.datasets import BOOK
 from d2ltl.errors import WeightsError
-from d2ltl.models.networks import scratch_net
 from d2ltl.models.onnx_net import OnnxNet
 from d2ltl.models.parameters import read_parameters
 from d2ltl.models.shapes import output_shape, symbol_of
 from d2ltl.models.sources import class_names
-from d2ltl.models.trained import Description, describe, note_training, read_description
+from d2ltl.models.trained import Description, read_description
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +29,8 @@ logger = logging.getLogger(__name__)
 def load_net(run: str | os.PathLike[str], *, net: str | None = None, size: int | None = None) -> Any:
     """Return a trained network with its `classes` (names) and the `size` of its images (pixels).
 
-    Its probabilities are calibrated: its outputs are divided by the temperature that was fitted after the training.
+    A comparison fits a temperature after the training, if there are enough held-out images. The outputs are divided by
+    it, and the network's attribute `calibrated` is True.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def load_net(run: str | os.PathLike[str], *, net: str | None = None, size: int |
           names of its classes may be in ``net.json``, a list.
         - An ``.onnx`` file from ``python -m d2ltl export``. Only `predict` accepts this network.
     net : str, optional
-        Name of the network in the zoo, for a ``.params`` file without a description.
+        Name of the network in the zoo, for a ``.params`` file that does not say it.
     size : int, optional
         Size of the images in pixels, if it is not that of the training, or the file does not say it (then 224).
 
@@ -58,24 +58,34 @@ def load_net(run: str | os.PathLike[str], *, net: str | None = None, size: int |
     """
     path = Path(run)
     if path.suffix == ".onnx":
-        return OnnxNet(path)
+        exported = OnnxNet(path)
+        if size not in (None, exported.size):
+            raise WeightsError(f"{path} has the size {exported.size}, and no other.")
+        return exported
     file = find_parameters(path)
     symbol = file.with_name(re.sub(r"-\d{4}$", "", file.stem) + "-symbol.json")
     if symbol.exists():
         return _exported_net(file, symbol, BOOK.size if size is None else size)
     description = _description_of(file, net)
+    if net not in (None, description.net):
+        raise WeightsError(f"{file} is of the network {description.net}, not of {net}.")
     return replace(description, size=description.size if size is None else size).load(file)
 
 
 def find_parameters(run: Path) -> Path:
     """Return the ``.params`` file of a run; see `load_net`."""
-    if (run / "settings.json").exists():
-        return _best_run(run)
-    if run.is_dir() and run.name == "runs":
-        return find_parameters(run.parent)
-    plain = run.with_name(re.sub(r"\.(params|run\.json|json)$", "", run.name) + ".params")
-    if plain.is_file():
-        return plain
+    path = Path(os.path.abspath(run))
+    if (path / "settings.json").exists():
+        return _best_run(path)
+    if path.is_dir() and path.name == "runs":
+        return find_parameters(path.parent)
+    stem = re.sub(r"\.(params|run\.json|json)$", "", path.name)
+    file = path.parent / f"{stem}.params"
+    if file.is_file():
+        return file
+    if folds := sorted(path.parent.glob(f"{glob.escape(stem)}-fold*.params")):
+        names = ", ".join(fold.stem for fold in folds)
+        raise WeightsError(f"{run} is of a cross-validation, which has a network for each fold. Name one: {names}.")
     raise WeightsError(
         f"{run} is not a trained network. Give the folder of a comparison (results/…), one of its runs "
         "(results/…/runs/lp-ft-seed0), a .params file, or an .onnx file."
@@ -101,20 +111,21 @@ def _best_run(folder: Path) -> Path:
 
 def _description_of(file: Path, net: str | None) -> Description:
     """Return the description of a network from its file, its comparison (version 0.1), or its name in the zoo."""
-    if description := read_description(file.with_suffix(".json")):
-        return description
     names = file.with_suffix(".json")
-    if net is not None:
-        outputs = [array for key, array in read_parameters(file).items() if key.startswith("output.")]
-        return Description(net, None, class_names(names, len(outputs[0]) if outputs else 0), BOOK.size)
-    settings, run = file.parent.parent / "settings.json", RunFolder(file.parent).finished().get(file)
-    if run and settings.exists():
-        recorded = json.loads(settings.read_text(encoding="utf-8"))
-        classes = class_names(names)
-        trained = find_strategy(run.strategy).make_net(len(classes), scratch_net(len(classes), recorded["net"]))
-        note_training(trained, classes, recorded["size"])
-        return describe(trained)
-    raise WeightsError(f"{file} does not say of which network it is. Name it: --net (load_net: net='resnet18_v2').")
+    if description := read_description(names):
+        return description
+    comparison = RunFolder(file.parent)
+    if (run := comparison.finished().get(file)) and (settings := comparison.settings()):
+        name, stage = architecture(run.strategy, settings["net"])
+        return Description(name, stage, class_names(names, len(run.confusion)), settings["size"])
+    arrays = read_parameters(file)
+    outputs = [array for key, array in arrays.items() if key.startswith("output.")]
+    if not outputs:
+        missing = " Put the file …-symbol.json beside it." if any(key.startswith("arg:") for key in arrays) else ""
+        raise WeightsError(f"{file} holds no parameters of an output layer (output.weight, …).{missing}")
+    if net is None:
+        raise WeightsError(f"{file} does not say of which network it is. Name it: --net (load_net: net='resnet18_v2').")
+    return Description(net, None, class_names(names, len(outputs[0])), BOOK.size)
 
 
 def _exported_net(file: Path, symbol: Path, size: int) -> HybridBlock:
@@ -128,5 +139,6 @@ def _exported_net(file: Path, symbol: Path, size: int) -> HybridBlock:
         ) from error
     if outputs is None or len(outputs) != 2:
         raise WeightsError(f"{symbol} does not classify images of {size} × {size} pixels; give another size.")
-    note_training(net, class_names(symbol.with_name(symbol.name.replace("-symbol", "")), outputs[1]), size)
+    net.classes = class_names(symbol.with_name(symbol.name.replace("-symbol", "")), outputs[1])
+    net.size, net.levels, net.calibrated = size, None, False
     return net

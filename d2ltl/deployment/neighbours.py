@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,11 +9,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import data_hub
+from d2ltl.comparison.runs import RunFolder
 from d2ltl.data.folders import ImageFolder
 from d2ltl.data.pairs import load_images
 from d2ltl.data.subsets import sample
 from d2ltl.datasets import RENDERED
-from d2ltl.errors import CheckpointError, ImageFolderError, NetworkError
+from d2ltl.errors import ImageFolderError, NetworkError
 from d2ltl.training.features import extract_codes
 
 logger = logging.getLogger(__name__)
@@ -96,17 +96,15 @@ def training_images(file: Path) -> ImageFolder:
     ImageFolderError, CheckpointError
         If the file is not of a comparison, the images are not found, or the settings of the comparison are damaged.
     """
-    settings = file.parent.parent / "settings.json"
-    if not settings.exists():
+    comparison = RunFolder(file.parent)
+    if not (settings := comparison.settings()):
         raise ImageFolderError(f"{file.name} does not say which images it was trained on. Name them with --data.")
-    try:
-        recorded = json.loads(settings.read_text(encoding="utf-8"))
-        data, skip_unreadable = recorded["data"], recorded["skip_unreadable"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise CheckpointError(f"{settings} is not of a comparison, or is damaged ({error}).") from error
-    if not _is_here(data):
-        raise ImageFolderError(f"The training images are not found: {data}. Name their place with --data.")
-    return sample_of(data, skip_unreadable)
+    if not _is_here(settings["data"]):
+        raise ImageFolderError(f"The training images are not found: {settings['data']}. Name their place with --data.")
+    images = sample_of(settings["data"], settings["skip_unreadable"])
+    run = comparison.finished().get(file)
+    tested = {prediction.file for prediction in run.predictions} if run else ()  # a fold of a cross-validation has some
+    return images.subset([i for i, (path, _) in enumerate(images.items) if path not in tested])
 
 
 def _is_here(data: str) -> bool:

@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader
 from PIL import Image
 
 from d2ltl.comparison.runs import Run
-from d2ltl.data.photographs import is_file
+from d2ltl.data.photographs import is_single
 from d2ltl.deployment.neighbours import Neighbour, Neighbours
 from d2ltl.deployment.places import places_of
 from d2ltl.errors import ImageFolderError, NetworkError
@@ -86,7 +86,12 @@ class Page:
         """Return the text at the top as HTML: which network, its accuracy beside the yardstick, and its limits."""
         tested = None if self._record is None else self._record.confusion.sum(axis=1)
         return self._introduction.render(
-            title=self.title, name=self._name, classes=self._net.classes, record=self._record, tested=tested
+            title=self.title,
+            name=self._name,
+            classes=self._net.classes,
+            calibrated=self._net.calibrated,
+            record=self._record,
+            tested=tested,
         )
 
     def ask(self, file: str) -> Answer:
@@ -98,7 +103,7 @@ class Page:
             If the file cannot be read as an image. Archives are not opened.
         """
         try:
-            if not is_file(file):
+            if not is_single(file):
                 raise ImageFolderError(f"{file} is an archive.")
             predictions = predict(self._net, file)
         except ImageFolderError as error:

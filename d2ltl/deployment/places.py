@@ -13,6 +13,7 @@ from d2ltl.errors import NetworkError
 from d2ltl.models.convolutional import heat_map, to_convolutional
 
 WINDOWS = 2  # the shorter side of the photograph has the length of so many windows of the network
+MOST_WINDOWS = 8  # of the longer side; a longer strip is squeezed
 DARKEST = 0.15  # brightness of places without the class, as a share
 
 
@@ -32,17 +33,17 @@ def places_of(net: HybridBlock) -> Callable[[np.ndarray, int], np.ndarray]:
     convolutional = to_convolutional(net, net.size)
 
     def lit(photograph: np.ndarray, label: int) -> np.ndarray:
-        pixels = _with_shorter_side(photograph, WINDOWS * net.size)
+        pixels = _resized(photograph, net.size)
         heat = _spread(heat_map(convolutional, pixels, label), pixels.shape[:2], net.size)
         return np.rint(pixels * (DARKEST + (1 - DARKEST) * heat[..., None])).astype(np.uint8)
 
     return lit
 
 
-def _with_shorter_side(photograph: np.ndarray, side: int) -> np.ndarray:
+def _resized(photograph: np.ndarray, window: int) -> np.ndarray:
     image = Image.fromarray(photograph)
-    factor = side / min(image.size)
-    width, height = (max(side, round(length * factor)) for length in image.size)
+    factor = WINDOWS * window / min(image.size)
+    width, height = (min(MOST_WINDOWS * window, round(length * factor)) for length in image.size)
     return np.asarray(image.resize((width, height), Image.Resampling.BILINEAR))
 
 

@@ -8,10 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from d2ltl.cli import add_options, new_parser, run_command
+from d2ltl.deployment.run_argument import add_run
 
 DESCRIPTION = """\
 Asks a trained network about new photographs. Prints the class and its probability for each photograph. "unsure" marks
-an answer with a probability below 0.8: more than one such answer in five may be wrong."""
+an answer with a probability below 0.8: more than one such answer in five is wrong, if the probabilities are
+calibrated."""
 EXAMPLES = """\
 examples:
   python -m d2ltl predict results/2026-11-26-101500 photo.jpg
@@ -43,19 +45,12 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if args.where and not args.out:
         parser.error("--where needs --out, the file of the contact sheet")
+    if args.out and args.out.suffix.lower() != ".png":
+        parser.error(f"--out {args.out}: the contact sheet is a PNG file, so the name ends with .png")
+    for file in filter(None, (args.csv, args.json, args.out)):  # before the work is done
+        if not file.parent.is_dir():
+            parser.error(f"{file}: there is no folder {file.parent}")
     return args
-
-
-def add_run(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments that name a trained network."""
-    # fmt: off
-    parser.add_argument("run", type=Path, metavar="RUN",
-                        help="folder of a comparison (results/…; its most accurate network), one of its runs "
-                             "(results/…/runs/lp-ft-seed0), a .params file, or an .onnx file")
-    parser.add_argument("--net", metavar="NAME", help="name of the network, for a .params file that does not say it")
-    parser.add_argument("--size", type=int, metavar="PIXELS",
-                        help="height and width of the images that the network sees; default: those of its training")
-    # fmt: on
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -75,11 +70,10 @@ def _predict(args: argparse.Namespace) -> None:
 
     net = load_net(args.run, net=args.net, size=args.size)
     where = places_of(net) if args.where else None
-    photographs = Photographs(args.photographs)
-    if args.skip_unreadable:
-        photographs = photographs.drop_unreadable()
+    photographs = Photographs(args.photographs, net.levels)
+    photographs = photographs.drop_unreadable() if args.skip_unreadable else photographs.check_files()
     predictions = predict(net, photographs)
-    print(f"\n{answers.table(predictions)}\n\n{answers.summary(predictions)}")
+    print(f"\n{answers.table(predictions)}\n\n{answers.summary(predictions, net.calibrated)}")
     if args.csv:
         write_bytes(args.csv, answers.as_csv(predictions))
     if args.json:

@@ -75,7 +75,7 @@ def train_dann(
     if batch_size < 2:
         raise SettingsError(f"batch_size is {batch_size}; a batch has at least 1 image of each domain.")
     check_input(net, size, len(labelled.synsets))
-    note_training(net, labelled.synsets, size)
+    note_training(net, labelled, size)
     devices = check_devices(devices)
     half = min(batch_size // 2, len(labelled))
     everything = labelled.subset([])

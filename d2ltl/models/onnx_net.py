@@ -8,12 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from d2ltl.arrays import to_mx
-from d2ltl.data.augmentation import test_augs
-from d2ltl.data.batches import batch_sizes
-from d2ltl.data.folders import ImageFolder
 from d2ltl.errors import WeightsError, require
-from d2ltl.progress import with_progress
 
 INPUT, OUTPUT = "images", "probabilities"  # names in the graph
 
@@ -29,6 +24,10 @@ class OnnxNet:
         Names of the classes.
     size : int
         Height and width of its images, in pixels.
+    calibrated : bool
+        Whether its probabilities are calibrated.
+    levels : pair of float, optional
+        The pixels that are black and white, of images with more than 8 bits.
 
     Raises
     ------
@@ -45,6 +44,8 @@ class OnnxNet:
             about = self._session.get_modelmeta().custom_metadata_map
             self.classes: list[str] = json.loads(about["classes"])
             self.size = int(about["size"])
+            self.calibrated = json.loads(about["calibrated"])
+            self.levels = json.loads(about["levels"])
         except KeyError as error:
             raise WeightsError(f"{file} was not written by `python -m d2ltl export`: it has no {error}.") from error
         except Exception as error:  # ONNX Runtime's exceptions have no common class
@@ -53,12 +54,3 @@ class OnnxNet:
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Return the probabilities of prepared images."""
         return np.asarray(self._session.run([OUTPUT], {INPUT: images})[0])
-
-    def predict(self, images: ImageFolder, batch_size: int) -> np.ndarray:
-        """Return the probabilities of images of any size: float32, shape (N, classes)."""
-        prepare = test_augs(self.size).on_image
-        indices, probabilities = iter(range(len(images))), []
-        for number in with_progress(batch_sizes(len(images), batch_size), "evaluating", "batch"):
-            batch = [prepare(to_mx(images.read(next(indices)))).asnumpy() for _ in range(number)]
-            probabilities.append(self(np.stack(batch)))
-        return np.concatenate(probabilities)

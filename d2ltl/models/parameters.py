@@ -12,7 +12,7 @@ from mxnet.gluon import Block, HybridBlock, Parameter
 
 from d2ltl.arrays import to_mx
 from d2ltl.errors import WeightsError
-from d2ltl.files import atomic_write
+from d2ltl.files import atomic_write, printable
 
 
 def parameters_of(block: Block) -> list[Parameter]:
@@ -41,6 +41,8 @@ def parameter_of(block: Block, kind: str) -> Parameter:
 
 def read_parameters(file: Path) -> dict[str, np.ndarray]:
     """Return the arrays of a ``.params`` file by name. The file may come from either array interface of MXNet."""
+    if printable(str(file)) != str(file):
+        raise WeightsError(f"{printable(str(file))} is not UTF-8, and MXNet cannot read it. Rename it.")
     if not file.is_file():
         raise WeightsError(f"There is no file {file}. Give 'imagenet' or a .params file with pretrained weights.")
     for np_shape in (False, True):

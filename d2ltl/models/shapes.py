@@ -23,6 +23,8 @@ def check_input(net: HybridBlock, size: int, classes: int | None = None) -> None
     that cannot run with the active array interface, the remedy.
     """
     check_interface()
+    if not isinstance(net, HybridBlock):
+        raise NetworkError(f"A network of Gluon is needed here, not a {type(net).__name__}.")
     output = symbol_of(net)
     shape = output_shape(output, size)
     if shape is not None and classes in (None, shape[1]):

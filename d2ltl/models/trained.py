@@ -9,6 +9,7 @@ from pathlib import Path
 
 from mxnet.gluon import HybridBlock
 
+from d2ltl.data.folders import ImageFolder
 from d2ltl.errors import SettingsError, WeightsError
 from d2ltl.files import write_json
 from d2ltl.models.networks import early_net, scratch_net
@@ -30,15 +31,19 @@ class Description:
         Names of the classes, in the order of the outputs.
     size : int
         Height and width of the images that the network was trained on, in pixels.
-    temperature : float
-        The number that the outputs are divided by before the softmax (`d2ltl.training.calibration`).
+    temperature : float, optional
+        The number that the outputs are divided by before the softmax (`d2ltl.calibrate`); None if the network was not
+        calibrated.
+    levels : pair of float, optional
+        The pixels that are black and white, of training images with more than 8 bits.
     """
 
     net: str
     stage: int | None
     classes: list[str]
     size: int
-    temperature: float = 1.0
+    temperature: float | None = None
+    levels: list[float] | None = None
 
     def load(self, file: Path) -> HybridBlock:
         """Return the network with the parameters in a ``.params`` file, and outputs divided by the temperature."""
@@ -46,8 +51,10 @@ class Description:
         if self.stage is not None:
             net = early_net(len(self.classes), net, self.stage)
         fill(net, file, self.net)
-        _divide_outputs(net, self.temperature)
-        note_training(net, self.classes, self.size)
+        if self.temperature is not None:
+            _divide_outputs(net, self.temperature)
+        net.classes, net.size, net.levels = self.classes, self.size, self.levels and tuple(self.levels)
+        net.calibrated = self.temperature is not None
         return net
 
 
@@ -59,10 +66,10 @@ def _divide_outputs(net: HybridBlock, temperature: float) -> None:
             set_value(parameter, value_of(parameter) / temperature)
 
 
-def note_training(net: HybridBlock, classes: list[str], size: int) -> None:
-    """Give a network, at the beginning of its training, the names of its classes and the size of its images."""
-    net.classes = list(classes)
-    net.size = size
+def note_training(net: HybridBlock, images: ImageFolder, size: int) -> None:
+    """Note on a network, at the beginning of its training, its classes, and the size and the levels of its images."""
+    net.classes, net.size, net.levels = list(images.synsets), size, images.levels
+    net.calibrated = False
 
 
 def describe(net: HybridBlock) -> Description:
@@ -72,10 +79,10 @@ def describe(net: HybridBlock) -> Description:
     if name is None or not hasattr(net, "size"):
         missing = "comes from no zoo" if name is None else "was not trained by this library"
         raise SettingsError(f"{net.name} {missing}, so it has no description. net.save_parameters writes its weights.")
-    return Description(name, stage, net.classes, net.size)
+    return Description(name, stage, net.classes, net.size, levels=net.levels and list(net.levels))
 
 
-def save_net(net: HybridBlock, file: str | os.PathLike[str], temperature: float = 1.0) -> None:
+def save_net(net: HybridBlock, file: str | os.PathLike[str], temperature: float | None = None) -> None:
     """Write a trained network: its parameters to a ``.params`` file, its `Description` to the ``.json`` file beside it.
 
     `d2ltl.load_net` reads both.
@@ -86,14 +93,16 @@ def save_net(net: HybridBlock, file: str | os.PathLike[str], temperature: float 
         A network from `finetune_net`, `scratch_net` or `early_net` that was trained.
     file : path
         Path of the ``.params`` file.
-    temperature : float
-        See `Description`.
+    temperature : float, optional
+        From `d2ltl.calibrate`; `load_net` divides the outputs by it.
 
     Raises
     ------
     SettingsError
-        If the network was not trained by this library, or comes from no zoo.
+        If the network was not trained by this library, or comes from no zoo. If the file does not end with ``.params``.
     """
+    if Path(file).suffix != ".params":
+        raise SettingsError(f"{file} should end with .params.")
     description = replace(describe(net), temperature=temperature)
     write_parameters(net, file)
     write_json(Path(file).with_suffix(".json"), asdict(description))

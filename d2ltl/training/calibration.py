@@ -11,27 +11,28 @@ from sklearn.model_selection import StratifiedKFold
 BINS = 15  # of equal width, as in the paper
 SURE = 0.8  # an answer of a lower calibrated probability is unsure: more than one such answer in five may be wrong
 HOTTEST = 20.0  # the largest temperature, and the reciprocal of the smallest
-FEWEST = 20  # held-out images; a temperature that is fitted on fewer means nothing
+FEWEST = 50  # held-out images; a temperature that is fitted on fewer means nothing
 
 
 class Calibration(NamedTuple):
-    """Calibration of a network on held-out images; see `calibrate`. All but `temperature` are between 0 and 1.
+    """Calibration of a network on held-out images; see `calibrate`.
 
     Attributes
     ----------
-    temperature : float
-        The number that the outputs are divided by; 1 if there are too few images to fit it.
+    temperature : float, optional
+        The number to divide the outputs by; None if there are fewer than 50 images, too few to fit it.
     error, scaled_error : float
-        Expected calibration error without and with a temperature, which was fitted on the other half of the images.
+        Expected calibration error, 0 to 1, without and with a temperature, which was fitted on the other half of the
+        images. They are equal if no temperature was fitted.
     sure : float
-        Share of sure answers.
+        Share of sure answers, 0 to 1, with the temperature.
     accuracy_sure, accuracy_unsure : float, optional
-        Accuracies of sure and of unsure answers; None if there are none.
+        Accuracies of sure and of unsure answers, 0 to 1; None if there are none.
     images : int
         Number of held-out images.
     """
 
-    temperature: float
+    temperature: float | None
     error: float
     scaled_error: float
     sure: float
@@ -51,16 +52,14 @@ def calibrate(probabilities: np.ndarray, labels: np.ndarray) -> Calibration:
     probabilities, labels
         Of held-out images, as `predict` returns them: shapes (N, classes) and (N,).
     """
-    scaled = probabilities.astype(np.float64)
+    scaled, temperature = probabilities.astype(np.float64), None
     if len(labels) >= FEWEST:
         halves = StratifiedKFold(2, shuffle=True, random_state=0)
         strata = labels if np.unique(labels, return_counts=True)[1].min() > 1 else np.zeros_like(labels)
         for fitted, measured in halves.split(strata, strata):
-            temperature = fit_temperature(probabilities[fitted], labels[fitted])
-            scaled[measured] = scale(probabilities[measured], temperature)
+            of_half = fit_temperature(probabilities[fitted], labels[fitted])
+            scaled[measured] = scale(probabilities[measured], of_half)
         temperature = fit_temperature(probabilities, labels)
-    else:
-        temperature = 1.0
     right, sure = scaled.argmax(axis=1) == labels, is_sure(scaled)
     return Calibration(
         temperature,
@@ -94,11 +93,18 @@ def _log(probabilities: np.ndarray) -> np.ndarray:
 
 
 def fit_temperature(probabilities: np.ndarray, labels: np.ndarray) -> float:
-    """Return the temperature with the lowest mean cross-entropy, between 1/20 and 20."""
+    """Return the temperature with the lowest mean cross-entropy, between 1/20 and 20.
+
+    The target of the true class is not 1 but (N + 1) / (N + 2), as if one more image were misclassified. A network that
+    makes no mistake on few images would otherwise become too sure. (Platt 1999, *Probabilistic Outputs for Support
+    Vector Machines*, section 2.2.)
+    """
+    number, classes = probabilities.shape
+    targets = np.full((number, classes), 1 / (number + 2) / (classes - 1))
+    targets[np.arange(number), labels] = (number + 1) / (number + 2)
 
     def loss(log_temperature: float) -> float:
-        scaled = scale(probabilities, np.exp(log_temperature))
-        return float(-_log(scaled[np.arange(len(labels)), labels]).mean())
+        return float(-(targets * _log(scale(probabilities, np.exp(log_temperature)))).sum(axis=1).mean())
 
     bound = np.log(HOTTEST)
     return float(np.exp(minimize_scalar(loss, bounds=(-bound, bound), method="bounded").x))

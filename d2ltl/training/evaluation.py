@@ -17,13 +17,14 @@ from mxnet import gluon
 from mxnet.gluon.data import DataLoader
 from sklearn.metrics import precision_recall_fscore_support
 
+from d2ltl.arrays import to_mx
 from d2ltl.data import augmentation
-from d2ltl.data.batches import loader
+from d2ltl.data.batches import batch_sizes, loader
 from d2ltl.data.folders import ImageFolder
 from d2ltl.data.pairs import Images, as_images, as_photographs
 from d2ltl.data.photographs import Photograph
 from d2ltl.datasets import BOOK
-from d2ltl.errors import NetworkError
+from d2ltl.errors import NetworkError, SettingsError
 from d2ltl.models.onnx_net import OnnxNet
 from d2ltl.models.outputs import check_devices, for_inference, move_to, probabilities, shards_of
 from d2ltl.models.parameters import parameters_of, write_parameters
@@ -68,8 +69,7 @@ def evaluate(
 
 def _outputs_of(net: gluon.HybridBlock, classes: Sequence[str]) -> list[int]:
     """Return the number of the network's output for each class of the images, matched by name."""
-    known = getattr(net, "classes", None)
-    if not isinstance(known, list) or known == [str(i) for i in range(len(known))]:  # it has no names
+    if (known := classes_of(net)) is None:
         return list(range(len(classes)))
     for form in (_composed, _caseless):
         outputs = {form(name): i for i, name in enumerate(known)}
@@ -128,13 +128,29 @@ def predict(
     ImageFolderError, NetworkError, DeviceError, SettingsError
         If the images, the network, a device or a number cannot be used.
     """
-    images = as_photographs(data)
+    images = as_photographs(data, getattr(net, "levels", None))
     if isinstance(net, OnnxNet):
-        return Predictions(net.predict(images, batch_size), images.labels, images, net.classes)
+        if size not in (None, net.size) or test_augs or devices:
+            raise SettingsError(f"An ONNX network has the size {net.size}, its own preparation and the processor.")
+        return Predictions(_run_onnx(net, images, batch_size), images.labels, images, net.classes)
     outputs, labels = run_on_images(
         net, [[net]], probabilities, images, size_of(net, size), batch_size, test_augs, devices
     )
-    return Predictions(outputs, labels, images, getattr(net, "classes", [str(i) for i in range(outputs.shape[1])]))
+    return Predictions(outputs, labels, images, classes_of(net) or [str(i) for i in range(outputs.shape[1])])
+
+
+def _run_onnx(net: OnnxNet, images: ImageFolder, batch_size: int) -> np.ndarray:
+    prepare = augmentation.test_augs(net.size).on_image
+    indices, outputs = iter(range(len(images))), []
+    for number in with_progress(batch_sizes(len(images), batch_size), "evaluating", "batch"):
+        outputs.append(net(np.stack([prepare(to_mx(images.read(next(indices)))).asnumpy() for _ in range(number)])))
+    return np.concatenate(outputs)
+
+
+def classes_of(net: Any) -> list[str] | None:
+    """Return the names of a network's classes; None if it has none, or only numbers."""
+    known = getattr(net, "classes", None)
+    return None if not isinstance(known, list) or known == [str(i) for i in range(len(known))] else known
 
 
 def size_of(net: gluon.HybridBlock, size: int | None) -> int:

@@ -158,7 +158,7 @@ def train_classifier(
     check_optimiser(learning_rate, momentum, schedule)
     train_imgs, test_imgs = as_pair(data)
     check_input(net, size, len(train_imgs.synsets))
-    note_training(net, train_imgs.synsets, size)
+    note_training(net, train_imgs, size)
     devices = check_devices(devices)
     check_batch(net, size, min(batch_sizes(len(train_imgs), batch_size, len(devices))), len(devices))
     train_iter = loader(

@@ -133,7 +133,7 @@ def train_on_codes(
     train_imgs, test_imgs = as_pair(data)
     check_input(net, options.get("size", 224), len(train_imgs.synsets))
     check_every_class(train_imgs, "train")
-    note_training(net, train_imgs.synsets, options.get("size", 224))
+    note_training(net, train_imgs, options.get("size", 224))
     start = time.perf_counter()
     codes = extract_codes(net, train_imgs, **options)
     classifier = linear_head(head, seed=seed, balance=balance).fit(codes, train_imgs.labels)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -31,7 +32,7 @@ class Predictions(tuple):
     classes: list[str]
 
     def __new__(
-        cls, probabilities: np.ndarray, labels: np.ndarray, images: ImageFolder, classes: Sequence[str]
+        cls, probabilities: np.ndarray, labels: np.ndarray | None, images: ImageFolder, classes: Sequence[str]
     ) -> Predictions:
         """Return the predictions; labels of images without classes become None."""
         known = labels if images.synsets else None
@@ -40,6 +41,10 @@ class Predictions(tuple):
         self.images = images
         self.classes = list(classes)
         return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copy and pickle the predictions with their attributes."""
+        return Predictions, (self.probabilities, self.labels, self.images, self.classes)
 
     @property
     def files(self) -> list[str]:
@@ -55,7 +60,7 @@ class Predictions(tuple):
     def sure(self) -> np.ndarray:
         """Whether the most probable class has a probability of at least 0.8: bool, shape (N,).
 
-        Probabilities of a network from `load_net` are calibrated: of the answers with a probability of 0.8, about 8 of
-        10 are right, on images like those that it was trained on. Of other images, a sure answer says nothing.
+        If the network is calibrated (`load_net`), about 8 of 10 answers with a probability of 0.8 are right, on images
+        like those that it was trained on. Of other images, a sure answer says nothing.
         """
         return is_sure(self.probabilities)

@@ -19,10 +19,9 @@ def comparison(source_file, tmp_path_factory):
 def test_it_says_what_was_trained_and_with_which_result(comparison):
     card = model_card(comparison)
     for run in comparison.runs:
-        temperature = run.calibrations[0].temperature
         row = next(line for line in card.splitlines() if f"runs/{run.strategy}-seed0.params" in line)
         assert f"| {run.accuracy:.3f} ± " in row
-        assert row.endswith(f"| {temperature:.2f} |")
+        assert row.endswith("| none |")  # 20 images are too few to fit a temperature
     for words in (
         *("Always answering", "the accuracy 0.500", "of 20 test images", r"| a\|b | 10 | "),
         *("know these 2 classes only", "a little too high", "mxnet: 1.9.1", "seeds: [0]", "a|b 8 + 10"),

@@ -21,8 +21,9 @@ def run():
 
 
 @pytest.fixture
-def net(source):
-    note_training(source, ["a", "b", "c", "d", "e"], 32)
+def net(source, stripes):
+    note_training(source, d2ltl.load_images(stripes)[0], 32)
+    source.classes = ["a", "b", "c", "d", "e"]
     return source
 
 

@@ -1,3 +1,5 @@
+import copy
+import pickle
 import shutil
 
 import mxnet as mx
@@ -79,6 +81,36 @@ def test_nothing_is_refused(tmp_path):
         Photographs(tmp_path)
 
 
+def test_a_pillow_image_is_read_as_its_file(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(COLOUR).save(tmp_path / "turned.png", exif=exif)
+    deep = (np.arange(2000).reshape(40, 50) * 2).astype(np.uint16)
+    Image.fromarray(deep).save(tmp_path / "deep.tif")
+    for name in ("turned.png", "deep.tif"):
+        with Image.open(tmp_path / name) as image:
+            assert (Photographs(image).read(0) == Photographs(tmp_path / name).read(0)).all()
+    assert Photographs(tmp_path / "turned.png").read(0).shape == (50, 40, 3)
+
+
+def test_levels_may_be_those_of_the_training(tmp_path):
+    Image.fromarray(np.full((40, 50), 1000, np.uint16)).save(tmp_path / "dark.tif")
+    assert Photographs(tmp_path / "dark.tif").read(0).mean() == 249  # 10 bits
+    assert Photographs(tmp_path / "dark.tif", (0, 65535)).read(0).mean() == 4
+
+
+def test_no_photograph_is_taken_for_a_mask(tmp_path):
+    for name in ("a.jpg", "a.png", "b.jpg", "b_mask.png"):
+        Image.fromarray(COLOUR).save(tmp_path / name)
+    assert len(Photographs(tmp_path)) == 4
+
+
+def test_an_empty_image_is_no_archive(tmp_path):
+    (tmp_path / "zeros.jpg").write_bytes(bytes(2048))
+    with pytest.raises(d2ltl.ImageFolderError, match=r"zeros\.jpg .* begins with zeros"):
+        Photographs(tmp_path / "zeros.jpg").check_files()
+
+
 def test_a_damaged_file_is_named_or_skipped(loose):
     (loose / "cut.jpg").write_bytes((loose / "new0.jpg").read_bytes()[:300])
     photographs = Photographs(loose)
@@ -99,6 +131,23 @@ def test_predict_takes_photographs_of_all_kinds(loose, source):
     (alone,), labels = d2ltl.predict(source, loose / "new1.jpg", size=32)
     np.testing.assert_allclose(alone, whole.probabilities[1], atol=1e-6)
     assert labels is None
+
+
+def test_loose_photographs_beside_folders_are_all_predicted(loose, source):
+    write_images(loose, 2, ("2024", "2025"))
+    for folders in (2, 1):
+        answers = d2ltl.predict(source, loose, size=32)
+        assert sorted(answers.files) == sorted(map(str, loose.rglob("*.jpg")))
+        assert len(answers.files) == 3 + 2 * folders
+        assert answers.labels is None
+        shutil.rmtree(loose / "2025", ignore_errors=True)
+
+
+def test_predictions_are_copied_with_their_attributes(loose, source):
+    answers = d2ltl.predict(source, loose, size=32)
+    for other in (copy.copy(answers), pickle.loads(pickle.dumps(answers))):
+        assert other.names == answers.names
+        assert other.labels is None
 
 
 def test_predictions_have_the_names_of_the_classes(loose, stripes, source):

@@ -29,7 +29,6 @@ from d2ltl.deployment.neighbours import Neighbours, sample_of, training_images
 from d2ltl.deployment.page import Page
 from d2ltl.errors import CheckpointError, ImageFolderError, NetworkError
 from d2ltl.history import History
-from d2ltl.models.trained import note_training
 
 SIZE = 32
 
@@ -37,7 +36,7 @@ SIZE = 32
 def trained(source, classes=("across", "upright"), outputs=None):
     """Return a network as after a training; `outputs` are added to its outputs."""
     net = d2ltl.finetune_net(len(classes), source)
-    note_training(net, classes, SIZE)
+    net.classes, net.size, net.levels, net.calibrated = list(classes), SIZE, None, False
     if outputs is not None:
         net(mx.nd.zeros((1, 3, SIZE, SIZE)))
         net.output.bias.set_data(mx.nd.array(outputs))
@@ -118,7 +117,7 @@ class TestNeighbours:
 def run_on(data, folder, skip_unreadable=False):
     """Write the settings of a comparison, and return the path of a run's parameters."""
     (folder / "runs").mkdir()
-    settings = {"data": str(data), "skip_unreadable": skip_unreadable}
+    settings = {"data": str(data), "net": "tiny", "size": SIZE, "skip_unreadable": skip_unreadable}
     (folder / "settings.json").write_text(json.dumps(settings))
     return folder / "runs/lp-ft-seed0.params"
 

@@ -3,12 +3,14 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from conftest import write_images
 from PIL import Image
 
 import d2ltl
 from d2ltl.__main__ import COMMANDS, main
+from d2ltl.deployment.places import places_of
 
 
 @pytest.fixture(scope="session")
@@ -36,41 +38,72 @@ def test_predict_prints_a_table_and_writes_csv_json_and_a_sheet(run, photos, tmp
     answers = d2ltl.predict(d2ltl.load_net(run), d2ltl.UnlabelledImages(photos))
     with files["csv"].open(encoding="utf-8", newline="") as file:
         rows = [*csv.DictReader(file)]
-    records = json.loads(files["json"].read_text(encoding="utf-8"))
+    content = json.loads(files["json"].read_text(encoding="utf-8"))
+    records = content["answers"]
+    assert content["classes"] == ["across", "upright"]
     assert len(rows) == len(records) == 4
     for path, name, of, sure, row, record in zip(
         answers.files, answers.names, answers.probabilities, answers.sure, rows, records
     ):
         assert (row["file"], row["class"], row["sure"]) == (path, name, str(sure))
         assert [float(row["across"]), float(row["upright"])] == pytest.approx(of.tolist(), abs=1e-5)
-        assert record["probabilities"] == {name: float(row[name]) for name in ("across", "upright")}
+        assert record["probabilities"] == [float(row[name]) for name in ("across", "upright")]
         line = next(line for line in printed.splitlines() if line.startswith(path))
         assert name in line
         assert ("unsure" in line) == (not sure)
-    assert "4 photographs: " in printed
+    assert "4 images: " in printed
     assert f"across {answers.names.count('across')}" in printed
     assert f"{(~answers.sure).sum()} unsure" in printed
     with Image.open(files["png"]) as sheet:
         assert min(sheet.size) > 200
 
 
-def test_where_darkens_what_does_not_speak_for_the_class(run, photos, tmp_path):
+def test_where_is_bright_where_the_class_is(run):
+    """The left half has reddish stripes across, the right half bluish upright ones, as in the images to train."""
+    stripes = np.arange(192) // 6 % 2
+    across, upright = np.broadcast_to(stripes[:, None], (192, 192)), np.broadcast_to(stripes, (192, 192))
+    colours = np.array([[[220, 60, 60], [120, 10, 10]], [[60, 60, 220], [10, 10, 120]]], dtype=np.uint8)
+    image = np.concatenate([colours[0][across], colours[1][upright]], axis=1)
+    show = places_of(d2ltl.load_net(run))
+    halves = [np.array_split(show(image, label).astype(float), 2, axis=1) for label in (0, 1)]
+    (left_across, right_across), (left_upright, right_upright) = [[half.mean() for half in pair] for pair in halves]
+    assert left_across / right_across > 1.05 * left_upright / right_upright
+
+
+def test_a_strip_is_squeezed(run):
+    lit = places_of(d2ltl.load_net(run))(np.zeros((10, 20000, 3), np.uint8), 0)
+    assert lit.shape == (64, 256, 3)
+
+
+def test_a_sheet_shows_the_places_too(run, photos, tmp_path):
     plain, where = tmp_path / "plain.png", tmp_path / "where.png"
     assert main(["predict", str(run), str(photos), "--out", str(plain)]) == 0
     assert main(["predict", str(run), str(photos), "--out", str(where), "--where"]) == 0
     with Image.open(plain) as without, Image.open(where) as picture:
         assert picture.height > 1.5 * without.height  # twice as many pictures
-    with pytest.raises(SystemExit):
-        main(["predict", str(run), str(photos), "--where"])
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--where"], "--where needs --out"),
+        (["--out", "sheet.jpg"], "the name ends with .png"),
+        (["--csv", "no/such/folder.csv"], "there is no folder no/such"),
+    ],
+)
+def test_options_are_checked_before_the_work(run, photos, capsys, options, words):
+    with pytest.raises(SystemExit) as stopped:
+        main(["predict", str(run), str(photos), *options])
+    assert stopped.value.code == 2
+    assert words in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (["nothing", "PHOTOS"], "nothing is not a trained network"),
-        (["RUN", "missing.jpg"], "missing.jpg is not a folder"),
+        (["RUN", "missing.jpg"], "There is no file or folder missing.jpg"),
         (["RUN", "PHOTOS/broken.jpg"], "broken.jpg cannot be read as an image"),
-        (["RUN", "PHOTOS", "--csv", "no/such/folder.csv"], "no/such"),
         (["RUN", "PHOTOS", "--size", "0"], "size is 0"),
     ],
 )
@@ -86,7 +119,7 @@ def test_unreadable_photographs_are_skipped_if_asked(run, photos, capsys):
     (photos / "broken.jpg").write_bytes(b"<html>")
     assert main(["predict", str(run), str(photos)]) == 2
     assert main(["predict", str(run), str(photos), "--skip-unreadable"]) == 0
-    assert "4 photographs: " in capsys.readouterr().out
+    assert "4 images: " in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -127,7 +160,8 @@ def test_every_command_has_a_help_that_names_it(command, capsys):
     with pytest.raises(SystemExit) as stopped:
         main([command, "--help"])
     assert stopped.value.code == 0
-    assert "usage: python -m d" in capsys.readouterr().out
+    module = COMMANDS[command][0].removesuffix(".__main__").removesuffix("_command").replace(".deployment.", " ")
+    assert f"usage: python -m {module}" in capsys.readouterr().out
 
 
 def test_the_front_door_lists_the_commands():

@@ -1,14 +1,25 @@
 import json
+import re
 import shutil
 
 import mxnet as mx
 import numpy as np
 import pytest
+from conftest import write_images
 
 import d2ltl
 from d2ltl.deployment.loading import find_parameters
 
 OPTIONS = {"size": 32, "epochs": 1, "batch_size": 8, "net": "tiny"}
+
+
+@pytest.fixture(scope="session")
+def stripes(tmp_path_factory):
+    """A folder of synthetic images: 2 × 20 to train, 2 × 30 to test, enough to calibrate. Read only."""
+    root = tmp_path_factory.mktemp("many-stripes")
+    write_images(root / "train", 20)
+    write_images(root / "test", 30, seed=1)
+    return root
 
 
 @pytest.fixture(scope="session")
@@ -39,11 +50,12 @@ def test_probabilities_are_divided_by_the_temperature(compared, stripes):
     file = compared / "runs/finetune-seed0.params"
     raw = predicted(d2ltl.source_net("tiny", file), [path for path, _ in d2ltl.load_images(stripes)[1].items])
     description = json.loads(file.with_suffix(".json").read_text())
-    assert description["temperature"] != 1
+    assert abs(description["temperature"] - 1) > 0.02
     raised = raw.astype(float) ** (1 / description["temperature"])
     scaled = raised / raised.sum(axis=1, keepdims=True)
     assert not np.allclose(scaled, raw, atol=1e-3)
     net = d2ltl.load_net(file)
+    assert net.calibrated
     np.testing.assert_allclose(d2ltl.predict(net, stripes, size=224).probabilities, scaled, atol=1e-4)
 
 
@@ -91,7 +103,12 @@ def test_save_net_writes_what_load_net_reads(stripes, source, tmp_path):
     d2ltl.save_net(net, tmp_path / "net.params")
     again = d2ltl.load_net(tmp_path / "net.params")
     assert (predicted(again, stripes) == predicted(net, stripes)).all()
+    assert not again.calibrated
     assert d2ltl.load_net(tmp_path / "net.params", size=48).size == 48
+    with pytest.raises(d2ltl.WeightsError, match="is of the network tiny, not of vgg11"):
+        d2ltl.load_net(tmp_path / "net.params", net="vgg11")
+    with pytest.raises(d2ltl.SettingsError, match=r"v1\.0 should end with \.params"):
+        d2ltl.save_net(net, tmp_path / "v1.0")
 
 
 def test_a_network_that_was_not_trained_is_not_saved(source, tmp_path):
@@ -105,7 +122,7 @@ def test_a_file_without_description_needs_the_name_of_the_network(source_file, s
         d2ltl.load_net(source_file)
     net = d2ltl.load_net(source_file, net="tiny", size=32)
     assert net.classes == ["hot dog", "pizza", "hot pot", "banana", "sushi"]
-    assert predicted(net, stripes).shape == (20, 5)
+    assert predicted(net, stripes).shape == (60, 5)
 
 
 def test_a_network_that_gluon_exported_is_loaded(stripes, source, tmp_path):
@@ -121,11 +138,48 @@ def test_a_network_that_gluon_exported_is_loaded(stripes, source, tmp_path):
     assert d2ltl.load_net(tmp_path / "net-0000.params", size=32).classes == ["across", "upright"]
 
 
-@pytest.mark.parametrize("name", ["", "nothing", "report.html", "runs/finetune-seed7"])
-def test_what_is_no_network_is_named(compared, tmp_path, name):
+@pytest.mark.parametrize("name", [".", "/", "nothing", "report.html", "runs/finetune-seed7"])
+def test_what_is_no_network_is_named(tmp_path, monkeypatch, name):
     (tmp_path / "report.html").touch()
-    with pytest.raises(d2ltl.WeightsError, match=f"{name} is not a trained network"):
-        d2ltl.load_net(tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(d2ltl.WeightsError, match=f"^{re.escape(name)} is not a trained network"):
+        d2ltl.load_net(name)
+
+
+def test_a_run_of_a_cross_validation_has_a_network_for_each_fold(stripes, source_file, tmp_path):
+    d2ltl.run_comparison(stripes, pretrained=source_file, strategies=["codes-softmax"], cross_validate=2,
+                         out=tmp_path / "a", **OPTIONS)  # fmt: skip
+    with pytest.raises(d2ltl.WeightsError, match="codes-softmax-seed0-fold1, codes-softmax-seed0-fold2"):
+        d2ltl.load_net(tmp_path / "a/runs/codes-softmax-seed0")
+    records = [json.loads(path.read_text()) for path in sorted((tmp_path / "a/runs").glob("*fold*.run.json"))]
+    for number, record in enumerate(records, 1):
+        net = d2ltl.load_net(tmp_path / f"a/runs/codes-softmax-seed0-fold{number}")
+        files, _, names, _ = zip(*record["predictions"])
+        assert d2ltl.predict(net, list(files)).names == [*names]
+    assert find_parameters(tmp_path / "a").stem.endswith(("fold1", "fold2"))
+
+
+@pytest.mark.parametrize("content", ["{", "{}", "[]"])
+def test_damaged_records_are_named(compared, tmp_path, content):
+    shutil.copytree(compared, tmp_path / "a")
+    (tmp_path / "a/runs/finetune-seed0.run.json").write_text(content)
+    with pytest.raises(d2ltl.CheckpointError, match=r"finetune-seed0\.run\.json is not"):
+        d2ltl.load_net(tmp_path / "a")
+    shutil.copytree(compared, tmp_path / "b")
+    (tmp_path / "b/settings.json").write_text(content)
+    (tmp_path / "b/runs/finetune-seed0.json").write_text('["across", "upright"]')
+    with pytest.raises(d2ltl.CheckpointError, match=r"settings\.json is not of a comparison"):
+        d2ltl.load_net(tmp_path / "b/runs/finetune-seed0")
+
+
+def test_an_exported_network_without_its_symbol_says_what_is_missing(stripes, source, tmp_path):
+    net = d2ltl.finetune_net(2, source)
+    net.hybridize()
+    net(mx.nd.zeros((1, 3, 32, 32)))
+    net.export(str(tmp_path / "net"))
+    (tmp_path / "net-symbol.json").unlink()
+    with pytest.raises(d2ltl.WeightsError, match=r"-symbol\.json beside it"):
+        d2ltl.load_net(tmp_path / "net-0000.params")
 
 
 def test_an_unfinished_comparison_says_how_to_go_on(compared, tmp_path):

@@ -45,16 +45,23 @@ def test_the_calibration_error_of_right_and_wrong_certainties():
     assert calibration_error(certain, np.array([0, 1, 1, 0])) == 0.5
 
 
+def test_a_faultless_network_does_not_become_certain_on_few_images():
+    probabilities = np.tile([[0.6, 0.4], [0.4, 0.6]], (30, 1)).astype(np.float32)
+    temperature = fit_temperature(probabilities, np.array([0, 1] * 30))
+    assert scale(np.array([[0.52, 0.48]]), temperature).max() < 0.8
+    assert scale(probabilities, temperature).max() < 0.99
+
+
 def test_few_images_fit_no_temperature():
-    probabilities, labels = drawn(3, number=19)
+    probabilities, labels = drawn(3, number=49)
     calibration = calibrate(probabilities, labels)
-    assert calibration.temperature == 1
+    assert calibration.temperature is None
     assert calibration.error == pytest.approx(calibration.scaled_error)
 
 
 def test_images_without_unsure_answers_have_no_accuracy_of_these():
-    probabilities = np.eye(2, dtype=np.float32)[[0, 1] * 20]
-    calibration = calibrate(probabilities, np.array([0, 1] * 20))
+    probabilities = np.eye(2, dtype=np.float32)[[0, 1] * 30]
+    calibration = calibrate(probabilities, np.array([0, 1] * 30))
     assert (calibration.sure, calibration.accuracy_sure, calibration.accuracy_unsure) == (1, 1, None)
 
 
