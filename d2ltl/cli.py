@@ -49,6 +49,10 @@ OPTIONS: dict[str, dict[str, Any]] = {
                      "source weights: imagenet (downloaded, or from a package), tinyimagenet (shipped), or a .params "
                      "file; default: imagenet if on this machine, else tinyimagenet"},
     "--batch-size": {"type": int, "metavar": "N", "help": f"images per step; default: {default_of('batch_size')}"},
+    "--workers": {"type": lambda text: int(text) if text.isdecimal() else text, "metavar": "N|ADDRESS", "help":
+                  "share the runs out among N processes of this machine, or the workers of the Dask scheduler at "
+                  "ADDRESS, such as tcp://10.0.0.1:8786 (needs the extra cluster); the results are the same; default: "
+                  "one run after the other"},
     "--seeds": {"type": int, "nargs": "+", "default": [0], "metavar": "SEED", "help":
                 "random seeds; every training is run with each; default: 0"},
 }

@@ -27,6 +27,7 @@ examples:
                                                              an ImageNet source model, and how best to fine-tune it
   python -m d2ltl.compare --data hotdog.zip --pretrained weights.params --seeds 0 1 2
                                                              three seeds: mean and standard deviation
+  python -m d2ltl.compare --seeds 0 1 2 3 --workers 2        eight runs, two at a time (extra cluster)
   python -m d2ltl.compare --out results/a --resume ...       continue an interrupted comparison, same arguments
 Exit status: 0 success, 2 error in arguments or data, 130 interrupted. On a laptop, --size 96 --batch-size 32 is quick.
 """
@@ -66,6 +67,7 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
                           "a network trained on the others, so that every image is tested once; takes K times as long")
     how.add_argument("--precision", choices=["float32", "bfloat16"], default="float32",
                      help="bfloat16 is faster on processors that support it; default: %(default)s")
+    add_options(how, "--workers")
     out = parser.add_argument_group("output")
     out.add_argument("--out", type=Path, metavar="DIR",
                      help="output folder; default: a new folder in results/, named by date and time")

@@ -129,7 +129,8 @@ def _do(function: Callable[..., Any], arguments: bytes, stop: str) -> Any:
             stop_if_asked()
             return function(*pickle.loads(arguments))
         except D2LTLError as error:
-            raise type(error)(f"worker {distributed.get_worker().address}: {error}") from error
+            error.args = (f"worker {distributed.get_worker().address}: {error}",)
+            raise
         finally:
             _stops.clear()
 

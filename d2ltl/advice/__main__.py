@@ -51,7 +51,7 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--sources", nargs="+", metavar="NET:WEIGHTS",
                         help="source models; WEIGHTS is imagenet, tinyimagenet, a .params file, or auto (imagenet if "
                              "on this machine, else tinyimagenet); default: all source models on this machine")
-    add_options(parser, "--size", "--skip-unreadable")
+    add_options(parser, "--size", "--skip-unreadable", "--workers")
     parser.add_argument("--seed", type=int, default=0, help="seed of all random choices; default: %(default)s")
     # fmt: on
     args = parser.parse_args(argv)
@@ -72,7 +72,8 @@ def _advise(args: argparse.Namespace) -> None:
     from d2ltl.models.sources import source_net
 
     sources = {source: source_net(*source.split(":", 1)) for source in args.sources or ()}
-    options = {"size": args.size, "seed": args.seed, "skip_unreadable": args.skip_unreadable}
+    options = {"size": args.size, "seed": args.seed, "skip_unreadable": args.skip_unreadable,
+               "workers": args.workers}  # fmt: skip
     print(advise(args.data, sources or None, **options))
 
 

@@ -27,7 +27,8 @@ from d2ltl.errors import DivergenceError, ImageFolderError, NetworkError, Settin
 from d2ltl.methods.lp_ft import train_lp_ft
 from d2ltl.models.networks import finetune_net, scratch_net
 from d2ltl.models.shapes import check_input
-from d2ltl.models.sources import at_hand, source_net
+from d2ltl.models.sources import at_hand, origin_of, shared_source, source_net
+from d2ltl.parallel import Workers, worker_pool
 from d2ltl.progress import with_progress
 from d2ltl.training.evaluation import predict
 from d2ltl.training.features import codes_by_stage
@@ -51,6 +52,7 @@ def advise(
     size: int | None = None,
     seed: int = 0,
     skip_unreadable: bool = False,
+    workers: Workers = None,
 ) -> Advice:
     """Recommend a training strategy and a source model for a set of images, from quick measurements.
 
@@ -89,6 +91,9 @@ def advise(
         Seed of the random choice of images, the cross-validation folds and the training from scratch.
     skip_unreadable : bool
         Whether to leave out images that cannot be read. If False, they raise an error.
+    workers : int or str, optional
+        Number of processes, or the address of a Dask scheduler, that measure the source models at the same time; see
+        `run_comparison`. The images per second are then those of a worker.
 
     Raises
     ------
@@ -101,9 +106,14 @@ def advise(
     _check(sources, size, seed)
     drawn = sample(images, MEASURED, seed, at_least=HELD_OUT)
     name_of_data = os.fspath(data) if isinstance(data, (str, os.PathLike)) else ""
-    fits = []
-    for name, net in with_progress(sources.items(), "measuring", "source"):
-        fits.append(_fit(name, net, drawn, size or defaults_of(name_of_data, net.zoo_name).size, seed))
+    sizes = [size or defaults_of(name_of_data, net.zoo_name).size for net in sources.values()]
+    if workers is None:
+        shown = with_progress(zip(sources.items(), sizes), "measuring", "source", len(sizes))
+        fits = [_fit(name, net, drawn, of_net, seed) for (name, net), of_net in shown]
+    else:
+        tasks = [(name, origin_of(net), drawn, of_net, seed) for (name, net), of_net in zip(sources.items(), sizes)]
+        with worker_pool(workers) as run_all:
+            fits = run_all(_fit_by_origin, tasks, describe=lambda fit: f"{fit.source}: measured")
     fits.sort(key=lambda fit: (not fit.dense, -fit.accuracy))
     best = sources[fits[0].source]
     scratch, tested = _scratch_accuracy(best.zoo_name, drawn, fits[0].size, seed)
@@ -163,6 +173,10 @@ def _training_images(data: Data | ImageFolder, skip_unreadable: bool) -> ImageFo
             f"{images.root} has {numbers.min()} images of {name} to train; advice needs {HELD_OUT} of each class."
         )
     return images
+
+
+def _fit_by_origin(name: str, origin: tuple[str, str], images: ImageFolder, size: int, seed: int) -> Fit:
+    return _fit(name, shared_source(*origin), images, size, seed)
 
 
 def _fit(name: str, net: HybridBlock, images: ImageFolder, size: int, seed: int) -> Fit:

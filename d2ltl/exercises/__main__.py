@@ -37,7 +37,8 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     # fmt: off
     parser.add_argument("exercise", type=int, choices=sorted(EPOCHS), help="number of the exercise; exercise 4 has a "
                         "source model of its own (no --net, --pretrained) and 224 pixels by default")
-    add_options(parser, "--data", "--size", "--skip-unreadable", "--net", "--pretrained", "--batch-size", "--seeds")
+    add_options(parser, "--data", "--size", "--skip-unreadable", "--net", "--pretrained", "--batch-size", "--seeds",
+                "--workers")
     parser.add_argument("--rates", type=float, nargs="+", metavar="RATE",
                         help="learning rates of fine-tuning to try (exercises 1 and 2), or one learning rate "
                              "(exercises 3 and 4); the new output layer learns at 10 times the rate")

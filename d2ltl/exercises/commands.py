@@ -55,6 +55,8 @@ def run_exercise(args: argparse.Namespace, out: Path) -> None:
         "batch_size": batch_size if args.batch_size is None else args.batch_size,
         "seeds": args.seeds,
     }
+    if args.exercise == 4 and args.workers is not None:
+        raise SettingsError("Exercise 4 trains two networks for each seed; it takes no --workers.")
     title = title_of(name, is_rendered(data[0].root))
     measured, figures, lines = EXERCISES[args.exercise](args, options, title)
     settings = {"exercise": args.exercise, "data": name, "images": [len(part) for part in options.pop("data")],
@@ -79,7 +81,7 @@ def _source(args: argparse.Namespace) -> Any:
 
 
 def _sweep(args: argparse.Namespace, options: dict[str, Any], title: str) -> Measured:
-    trials = lr_sweep(args.rates or RATES, source=_source(args), **options)
+    trials = lr_sweep(args.rates or RATES, source=_source(args), workers=args.workers, **options)
     means = mean_accuracy(trials).items()
     lines = [f"learning rate {rate:g}: {'diverged' if mean != mean else f'{mean:.3f}'}" for rate, mean in means]
     figure = plot_rates(trials, title=f"{args.net}, on {title}", chance=chance_of(options["data"][1]))
@@ -88,7 +90,7 @@ def _sweep(args: argparse.Namespace, options: dict[str, Any], title: str) -> Mea
 
 def _tune(args: argparse.Namespace, options: dict[str, Any], title: str) -> Measured:
     rates = {"finetune": args.rates or TUNED_RATES, "scratch": SCRATCH_RATES}
-    tuned = tune(rates, source=_source(args), **options)
+    tuned = tune(rates, source=_source(args), workers=args.workers, **options)
     grid, trials = ([t for of in tuned.values() for t in getattr(of, part)] for part in ("grid", "trials"))
     lines = [
         f"{way}: test acc {_mean(of.trials):.3f} with learning rate {of.learning_rate:g} and {of.epochs} epochs"
@@ -101,7 +103,7 @@ def _tune(args: argparse.Namespace, options: dict[str, Any], title: str) -> Meas
 
 def _freeze(args: argparse.Namespace, options: dict[str, Any], title: str) -> Measured:
     rate = _one_rate(args, BOOK.lr_finetune)
-    trials = frozen_features(rate, source=_source(args), **options)
+    trials = frozen_features(rate, source=_source(args), workers=args.workers, **options)
     ways = {way: [trial for trial in trials if trial.way == way] for way in dict.fromkeys(t.way for t in trials)}
     lines = [
         f"{way}: test acc {_mean(of):.3f}, {sum(t.seconds for t in of) / len(of):.1f} s" for way, of in ways.items()

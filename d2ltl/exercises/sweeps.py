@@ -20,8 +20,9 @@ from d2ltl.data.folders import ImageFolder
 from d2ltl.data.pairs import Data, as_pair
 from d2ltl.data.subsets import split
 from d2ltl.errors import DivergenceError, check_seeds, check_some
-from d2ltl.exercises.trials import Trial, run_trial
+from d2ltl.exercises.trials import Trial, run_trials
 from d2ltl.models.outputs import device_of
+from d2ltl.parallel import Workers
 from d2ltl.training.features import extract_codes, mean_of_map
 
 logger = logging.getLogger(__name__)
@@ -30,7 +31,12 @@ VALIDATION_SHARE = 0.25  # share of the training images for validation
 
 
 def lr_sweep(
-    rates: Sequence[float], *, seeds: Sequence[int] = (0,), way: str = "finetune", **options: Any
+    rates: Sequence[float],
+    *,
+    seeds: Sequence[int] = (0,),
+    way: str = "finetune",
+    workers: Workers = None,
+    **options: Any,
 ) -> list[Trial]:
     """Train with each learning rate and each seed (exercise 1 of section 13.2), and return the runs in this order.
 
@@ -40,12 +46,14 @@ def lr_sweep(
         Learning rates, and seeds of 0 or more; no duplicates.
     way : str
         Name of a strategy; see `find_strategy`.
+    workers : int or str, optional
+        See `run_comparison`. The source model is then from `source_net`, and unchanged.
     **options
         ``source``, ``data``, ``epochs``, ``size``, ``batch_size``: see `run_trial`.
     """
     check_some(rates=rates)
     check_seeds(seeds)
-    return [run_trial(way, rate, seed, **options) for rate in rates for seed in seeds]
+    return run_trials([(way, rate, seed) for rate in rates for seed in seeds], workers, **options)
 
 
 def mean_accuracy(trials: Sequence[Trial]) -> dict[float | None, float]:
@@ -130,6 +138,7 @@ def frozen_features(
     *,
     seeds: Sequence[int] = (0,),
     ways: Sequence[str] = ("finetune", "frozen", "fixed", "codes-svm", "codes-softmax"),
+    workers: Workers = None,
     **options: Any,
 ) -> list[Trial]:
     """Train with frozen features, and with fine-tuning for comparison (exercise 3 of section 13.2).
@@ -139,7 +148,7 @@ def frozen_features(
     """
     check_some(ways=ways)
     check_seeds(seeds)
-    return [run_trial(way, learning_rate, seed, **options) for way in ways for seed in seeds]
+    return run_trials([(way, learning_rate, seed) for way in ways for seed in seeds], workers, **options)
 
 
 def features_by_mode(

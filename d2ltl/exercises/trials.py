@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from mxnet.gluon import HybridBlock
 
 from d2ltl.comparison.strategies import Rates, find_strategy, train_network
-from d2ltl.data.pairs import Data, as_pair
+from d2ltl.data.pairs import Data, Pair, as_pair
 from d2ltl.errors import DivergenceError, SettingsError
 from d2ltl.history import History
+from d2ltl.models.sources import origin_of, shared_source
+from d2ltl.parallel import Workers, stop_if_asked, worker_pool
 
 logger = logging.getLogger(__name__)
 
@@ -88,9 +90,29 @@ def run_trial(
     pair = as_pair(data)
     options: dict[str, Any] = {"num_epochs": epochs, "size": size, "batch_size": batch_size, "seed": seed}
     history = history_unless_diverged(
-        lambda: train_network(way, source, data=pair, rates=rates, verbose=False, **options)[1]
+        lambda: train_network(way, source, data=pair, rates=rates, verbose=False, callbacks=[stop_if_asked], **options)[
+            1
+        ]
     )
     return log_trial(Trial(way, rate, seed, history))
+
+
+def run_trials(
+    runs: Sequence[tuple[str, float | None, int]], workers: Workers, *, source: HybridBlock, data: Data, **options: Any
+) -> list[Trial]:
+    """Return the results of `run_trial` for each strategy, learning rate and seed, in this order; see `lr_sweep`."""
+    pair = as_pair(data)
+    if workers is None:
+        return [run_trial(*run, source=source, data=pair, **options) for run in runs]
+    with worker_pool(workers) as run_all:
+        tasks = [(*run, origin_of(source), pair, options) for run in runs]
+        return run_all(_run_by_origin, tasks, describe=describe_trial)
+
+
+def _run_by_origin(
+    way: str, rate: float | None, seed: int, origin: tuple[str, str], data: Pair, options: dict[str, Any]
+) -> Trial:
+    return run_trial(way, rate, seed, source=shared_source(*origin), data=data, **options)
 
 
 def history_unless_diverged(train: Callable[[], History]) -> History | None:
@@ -103,7 +125,12 @@ def history_unless_diverged(train: Callable[[], History]) -> History | None:
 
 def log_trial(trial: Trial) -> Trial:
     """Log the result of a trial, and return the trial."""
+    logger.info("%s", describe_trial(trial))
+    return trial
+
+
+def describe_trial(trial: Trial) -> str:
+    """Return the result of a trial as one line."""
     rate = "" if trial.learning_rate is None else f", learning rate {trial.learning_rate:g}"
     result = "diverged" if trial.diverged else f"test acc {trial.accuracy:.3f}, {trial.seconds:.0f} s"
-    logger.info("%s%s, seed %d: %s", trial.way, rate, trial.seed, result)
-    return trial
+    return f"{trial.way}{rate}, seed {trial.seed}: {result}"

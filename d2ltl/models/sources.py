@@ -8,6 +8,7 @@ import json
 import logging
 import os
 from pathlib import Path
+from typing import cast
 
 import mxnet as mx
 from mxnet.gluon import HybridBlock, nn
@@ -54,13 +55,23 @@ def source_net(name: str = "resnet18_v2", pretrained: str | os.PathLike[str] = "
         If the weights cannot be found or downloaded, are damaged, or belong to another network. If the network does not
         exist.
     """
-    if str(pretrained) == "auto":
-        pretrained = default_weights(name)
-    if str(pretrained) == "imagenet":
-        return _imagenet_net(name)
-    if str(pretrained) in SHIPPED:
-        return _net_from_file(name, _shipped_file(str(pretrained)))
-    return _net_from_file(name, Path(pretrained))
+    weights = default_weights(name) if str(pretrained) == "auto" else str(pretrained)
+    if weights == "imagenet":
+        net = _imagenet_net(name)
+    elif weights in SHIPPED:
+        net = _net_from_file(name, _shipped_file(weights))
+    else:
+        net = _net_from_file(name, Path(weights))
+        weights = os.path.abspath(weights)
+    net.origin = (name, weights)
+    return net
+
+
+def origin_of(source: HybridBlock) -> tuple[str, str]:
+    """Return the arguments of `source_net` that gave a source model; another process can load it by them."""
+    if not hasattr(source, "origin"):
+        raise NetworkError(f"Workers load the source model themselves, but {source.name} is not from source_net().")
+    return cast("tuple[str, str]", source.origin)
 
 
 def shared_source(name: str, pretrained: str) -> HybridBlock:

@@ -56,7 +56,7 @@ def test_every_source_model_is_exported(tmp_path, name, weights, size):
     assert expected.max(axis=1).mean() > 0.2  # a check of answers that are no constants
 
 
-@pytest.mark.parametrize("name", ["vgg11", "alexnet", "mobilenetv2_0.25", "resnet18_v1"])
+@pytest.mark.parametrize("name", ["alexnet", "mobilenetv2_0.25", "resnet18_v1"])
 def test_other_networks_of_the_zoo_are_exported(stripes, tmp_path, name):
     net = trained("scratch", d2ltl.scratch_net(2, name), stripes, 64)
     assert d2ltl.export_onnx(net, tmp_path / "net.onnx") <= 1e-4
