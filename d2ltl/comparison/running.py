@@ -220,9 +220,11 @@ def _run_once(
         return done
     rate = find_strategy(strategy).rate
     learning_rate = settings[rate] if rate else None
-    logger.info("%s%s:", title, f", learning rate {learning_rate:g}" if learning_rate else "")
-    shown = {"size": settings["size"], "batch_size": settings["batch_size"]}
     validation = images[0].validation
+    details = f", learning rate {learning_rate:g}" if learning_rate else ""
+    details += "" if validation is None else " (test acc is that of the images for validation)"
+    logger.info("%s%s:", title, details)
+    shown = {"size": settings["size"], "batch_size": settings["batch_size"]}
     net, history = train_network(
         strategy,
         source,

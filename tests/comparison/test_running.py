@@ -296,6 +296,8 @@ def test_log_and_report_say_what_each_part_is_for_and_what_is_left_out(source_fi
         page.split()
     )
     assert "The curves and the gains are of the images for validation." in page
+    assert "codes-svm, seed 0 (test acc is that of the images for validation):" in caplog.messages
+    assert "Here, test acc is the accuracy on the images for validation." in page
     inventory = json.loads((tmp_path / "out/report.json").read_text())["inventory"]
     assert inventory["parts"]["validation"]["of_class"] == {"across": 2, "upright": 2}
     assert comparison.runs[0].confusion.sum() == 6
