@@ -133,14 +133,19 @@ def _above_constant(comparison: Comparison, answers: Answers | None) -> list[str
 
     def sentence(name: str) -> str:
         accuracy = np.mean([run.accuracy for run in comparison.of(name)])
-        beside = f'{name}: test accuracy {accuracy:.3f}; always answering "{comparison.most_frequent}": '
-        beside += f"{comparison.chance:.3f}."
+        ours, constant = f"{accuracy:.3f}", f"{comparison.chance:.3f}"
         if answers is None:
-            return beside
+            return f'{name}: test accuracy {ours}; always answering "{comparison.most_frequent}": {constant}.'
         above = above_constant(answers.right[name], answers.labels)
+        if answers.measure != "accuracy":
+            share = 1 / len(np.unique(answers.labels))
+            ours, constant = f"{ours}, balanced {share + above.mean:.3f}", f"{constant}, balanced {share:.3f}"
         certainly = "certainly" if answers.learned(name) else "not certainly"
         points = f"{answers.measure} {100 * above.mean:+.1f} points, {answers.margin(above)}"
-        return f"{beside} It is {certainly} better ({points})."
+        return (
+            f'{name}: test accuracy {ours}; always answering "{comparison.most_frequent}": {constant}. '
+            f"It is {certainly} better ({points})."
+        )
 
     return [sentence(name) for name in comparison.strategies]
 
@@ -210,7 +215,9 @@ def next_steps(comparison: Comparison) -> list[str]:
     steps = []
     if _unfinished(comparison) or _idle(comparison, answers):
         steps.append(f"--epochs {3 * settings['epochs']}: train until no strategy learns any more.")
-    if len(comparison.of(comparison.strategies[0])) == 1:
+    if BASELINE not in comparison.strategies:
+        steps.append(f"--strategies {' '.join([*comparison.strategies, BASELINE])}: shows whether transfer pays off.")
+    if len(comparison.of(comparison.strategies[0])) == 1 and any(map(_has_epochs, comparison.runs)):
         steps.append("--seeds 0 1 2: three seeds show how much the result depends on the seed.")
     if not settled:
         steps.append("More test images, or --cross-validate 5, which tests on every image: a smaller margin.")
