@@ -28,7 +28,6 @@ from d2ltl.methods.lp_ft import train_lp_ft
 from d2ltl.models.networks import finetune_net, scratch_net
 from d2ltl.models.shapes import check_input
 from d2ltl.models.sources import at_hand, source_net
-from d2ltl.progress import with_progress
 from d2ltl.training.evaluation import predict
 from d2ltl.training.features import codes_by_stage
 from d2ltl.training.fine_tuning import train_fine_tuning
@@ -102,13 +101,16 @@ def advise(
     drawn = sample(images, MEASURED, seed, at_least=HELD_OUT)
     name_of_data = os.fspath(data) if isinstance(data, (str, os.PathLike)) else ""
     fits = []
-    for name, net in with_progress(sources.items(), "measuring", "source"):
+    for number, (name, net) in enumerate(sources.items(), 1):
+        logger.info("measuring %s (%d of %d)", name, number, len(sources))
         fits.append(_fit(name, net, drawn, size or defaults_of(name_of_data, net.zoo_name).size, seed))
     fits.sort(key=lambda fit: (not fit.dense, -fit.accuracy))
     best = sources[fits[0].source]
+    logger.info("training from scratch, %d small steps", SCRATCH_STEPS)
     scratch, tested = _scratch_accuracy(best.zoo_name, drawn, fits[0].size, seed)
     advice = Advice(np.bincount(images.labels).tolist(), fits, scratch, tested)
     if advice.few and advice.similar and fits[0].dense:
+        logger.info("trying gentle fine-tuning (lp-ft), %d epochs", TRIAL_EPOCHS)
         advice = replace(advice, trial=_trial(best, sample(drawn, TRIED, seed, at_least=HELD_OUT), fits[0].size, seed))
     return advice
 
