@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 
 import numpy as np
@@ -86,9 +87,11 @@ def _sentence(comparison: Comparison, strategy: str, gains: dict[str, Gain], ans
         f"starts {_points(start)} {_more(start, 'higher', 'lower')}, "
         f"climbs {_points(slope)} per epoch {_more(slope, 'faster', 'slower')}, "
     )
+    validated = " (on the images for validation)" if comparison.has_validation else ""
     return (
         f"{strategy} against {BASELINE}: {course if _has_epochs(comparison.of(strategy)[0]) else ''}"
-        f"ends {_points(asymptote)} {_more(asymptote, 'higher', 'lower')}. {_verdict(comparison, strategy, answers)} "
+        f"ends {_points(asymptote)} {_more(asymptote, 'higher', 'lower')}{validated}. "
+        f"{_verdict(comparison, strategy, answers)} "
         + (f"({seeds} seeds, ± one standard deviation.)" if seeds > 1 else "(One seed: its spread is not known.)")
     )
 
@@ -220,13 +223,15 @@ def next_steps(comparison: Comparison) -> list[str]:
     if len(comparison.of(comparison.strategies[0])) == 1 and any(map(_has_epochs, comparison.runs)):
         steps.append("--seeds 0 1 2: three seeds show how much the result depends on the seed.")
     if not settled:
-        steps.append("More test images, or --cross-validate 5, which tests on every image: a smaller margin.")
+        crossed = "" if settings.get("cross_validate") else ", or --cross-validate 5, which tests on every image"
+        steps.append(f"More test images{crossed}: a smaller margin.")
     if not (settled and ahead):
         if settings["size"] < BOOK.size:
             steps.append(f"--size {min(BOOK.size, 2 * settings['size'])}: larger images show more details.")
         if untried := [name for name in OTHER_WAYS if name not in comparison.strategies]:
             steps.append(f"--strategies {' '.join([*comparison.strategies, *untried])}: another way to transfer.")
-        steps.append("python -m d2ltl.advice: measures which source model and which strategy suit these images.")
+        advice = f"python -m d2ltl.advice {shlex.quote(settings['data'])}"
+        steps.append(f"{advice}: measures which source model and which strategy suit these images.")
     return steps
 
 

@@ -177,6 +177,20 @@ def test_a_linear_classifier_says_nothing_about_the_epochs_of_others():
         assert any(option in step for step in lost)
 
 
+def test_next_steps_can_be_typed_and_were_not_taken_already():
+    lost = comparison(run("finetune", 0, [0.5]), run("scratch", 0, [0.5]))
+    assert any(step.startswith("python -m d2ltl.advice '<my> hot dogs': ") for step in next_steps(lost))
+    lost.settings = {**SETTINGS, "cross_validate": 3}
+    assert "More test images: a smaller margin." in next_steps(lost)
+
+
+def test_the_gains_say_so_if_they_are_of_the_images_for_validation():
+    validated = comparison(*better())
+    validated.inventory = {"parts": {"validation": {}}}
+    (sentence,) = reading(validated)
+    assert "ends 20.0 points higher (on the images for validation). Transfer paid off." in sentence
+
+
 def test_a_complete_and_certain_comparison_needs_nothing_more():
     runs = [
         run(name, seed, [0.6, 0.8, last]) for name, last in (("finetune", 0.9), ("scratch", 0.8)) for seed in range(3)
