@@ -21,7 +21,7 @@ from d2ltl.comparison.strategies import find_strategy
 from d2ltl.data.decoding import read_image
 from d2ltl.data.inventory import describe_inventory
 from d2ltl.datasets import title_of
-from d2ltl.files import write_bytes, write_json
+from d2ltl.files import isolated, write_bytes, write_json
 from d2ltl.fonts import drawn_names, is_drawable
 from d2ltl.plot import plot_confusion, plot_curves, plot_images, png
 from d2ltl.training.calibration import SURE
@@ -53,7 +53,7 @@ def table_rows(comparison: Comparison) -> list[list[str]]:
 
 
 def _cut(name: str) -> str:
-    return name if len(name) <= NAME_WIDTH else f"{name[: NAME_WIDTH - 1]}…"
+    return isolated(name if len(name) <= NAME_WIDTH else f"{name[: NAME_WIDTH - 1]}…")
 
 
 def _row(runs: list[Run]) -> list[str]:
@@ -162,7 +162,7 @@ def _confused_pairs(comparison: Comparison) -> dict[str, list[str]]:
     names = comparison.classes
     return {
         strategy: [
-            f"{names[true]} taken for {names[predicted]}: {matrix[true, predicted]} of {matrix[true].sum()}"
+            f"{isolated(names[true])} taken for {isolated(names[predicted])}: {matrix[true, predicted]} of {matrix[true].sum()}"
             for true, predicted in most_confused(matrix, PAIRS_LISTED)
         ]
         for strategy, matrix in _confusions(comparison).items()

@@ -13,6 +13,7 @@ from d2ltl.comparison.result import Comparison
 from d2ltl.comparison.runs import Run
 from d2ltl.comparison.strategies import BASELINE
 from d2ltl.datasets import BOOK
+from d2ltl.files import isolated
 
 NOT_CERTAIN = "Whether transfer paid off is not certain:"
 OTHER_WAYS = ("lp-ft", "codes-softmax")  # suggested if nothing is certain
@@ -128,7 +129,7 @@ def _verdict(comparison: Comparison, strategy: str, answers: Answers | None) -> 
 
 
 def _no_better(comparison: Comparison, strategy: str) -> str:
-    return f'{strategy} is not certainly better than always answering "{comparison.most_frequent}"'
+    return f'{strategy} is not certainly better than always answering "{isolated(comparison.most_frequent)}"'
 
 
 def _above_constant(comparison: Comparison, answers: Answers | None) -> list[str]:
@@ -138,7 +139,7 @@ def _above_constant(comparison: Comparison, answers: Answers | None) -> list[str
         accuracy = np.mean([run.accuracy for run in comparison.of(name)])
         ours, constant = f"{accuracy:.3f}", f"{comparison.chance:.3f}"
         if answers is None:
-            return f'{name}: test accuracy {ours}; always answering "{comparison.most_frequent}": {constant}.'
+            return f'{name}: test accuracy {ours}; always answering "{isolated(comparison.most_frequent)}": {constant}.'
         above = above_constant(answers.right[name], answers.labels)
         if answers.measure != "accuracy":
             share = 1 / len(np.unique(answers.labels))
@@ -146,7 +147,7 @@ def _above_constant(comparison: Comparison, answers: Answers | None) -> list[str
         certainly = "certainly" if answers.learned(name) else "not certainly"
         points = f"{answers.measure} {100 * above.mean:+.1f} points, {answers.margin(above)}"
         return (
-            f'{name}: test accuracy {ours}; always answering "{comparison.most_frequent}": {constant}. '
+            f'{name}: test accuracy {ours}; always answering "{isolated(comparison.most_frequent)}": {constant}. '
             f"It is {certainly} better ({points})."
         )
 
@@ -195,7 +196,7 @@ def _one_class(comparison: Comparison, run: Run) -> str:
     answer = comparison.classes[int(run.confusion.sum(axis=0).argmax())]
     accuracy = run.confusion.trace() / run.confusion.sum()
     return (
-        f"{run.strategy}, seed {run.seed}, answers {answer} for every test image. "
+        f"{run.strategy}, seed {run.seed}, answers {isolated(answer)} for every test image. "
         f"Its accuracy of {accuracy:.3f} is the share of this class."
     )
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from d2ltl.data.folders import ImageFolder
 from d2ltl.data.pairs import Pair, describe_numbers
-from d2ltl.files import printable
+from d2ltl.files import isolated, printable
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ def describe_inventory(inventory: dict[str, Any]) -> str:
     else:
         uses = " + ".join(f"{PURPOSES[use]} ({name})" for use, name in zip(parts, names))
     by_class = [
-        f"{name} {' + '.join(str(part['of_class'].get(name, 0)) for part in parts.values())}"
+        f"{isolated(name)} {' + '.join(str(part['of_class'].get(name, 0)) for part in parts.values())}"
         for name in dict.fromkeys(name for part in parts.values() for name in part["of_class"])
     ]
     total = f"in all {' + '.join(str(part['images']) for part in parts.values())}"

@@ -12,7 +12,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
-from d2ltl.files import printable
+from d2ltl.files import isolated, printable
 from d2ltl.fonts import drawn_names
 from d2ltl.plot import plot_images
 from d2ltl.training.predictions import Predictions
@@ -29,8 +29,8 @@ def table(answers: Predictions) -> str:
     for file, of, sure in zip(answers.files[:ROWS], answers.probabilities, answers.sure):
         first, second = np.argsort(-of, kind="stable")[:2]
         rows.append([
-            printable(file), answers.classes[first], f"{of[first]:.3f}",
-            f"{answers.classes[second]} {of[second]:.3f}", "" if sure else "unsure",
+            printable(file), isolated(answers.classes[first]), f"{of[first]:.3f}",
+            f"{isolated(answers.classes[second])} {of[second]:.3f}", "" if sure else "unsure",
         ])  # fmt: skip
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
@@ -43,8 +43,9 @@ def summary(answers: Predictions) -> str:
     counts = np.bincount(answers.probabilities.argmax(axis=1), minlength=len(answers.classes))
     order = [i for i in np.argsort(-counts, kind="stable") if counts[i]]
     unsure = int((~answers.sure).sum())
-    said = ", ".join(f"{answers.classes[i]} {counts[i]}" for i in order)
-    return f"{len(answers.files)} photographs: {said}; {unsure} unsure (probability below 0.8)."
+    said = ", ".join(f"{isolated(answers.classes[i])} {counts[i]}" for i in order)
+    photographs = f"{len(answers.files)} photograph{'s' if len(answers.files) > 1 else ''}"
+    return f"{photographs}: {said}; {unsure} unsure (probability below 0.8)."
 
 
 def as_csv(answers: Predictions) -> bytes:
