@@ -159,10 +159,10 @@ def _class_tables(comparison: Comparison) -> dict[str, list[list[str]]]:
 
 def _confused_pairs(comparison: Comparison) -> dict[str, list[str]]:
     """Return a sentence about each of the most frequent mistakes of each strategy."""
-    names = comparison.classes
+    names = [isolated(name) for name in comparison.classes]
     return {
         strategy: [
-            f"{isolated(names[true])} taken for {isolated(names[predicted])}: {matrix[true, predicted]} of {matrix[true].sum()}"
+            f"{names[true]} taken for {names[predicted]}: {matrix[true, predicted]} of {matrix[true].sum()}"
             for true, predicted in most_confused(matrix, PAIRS_LISTED)
         ]
         for strategy, matrix in _confusions(comparison).items()

@@ -34,7 +34,8 @@ def places_of(net: HybridBlock) -> Callable[[np.ndarray, int], np.ndarray]:
     def lit(photograph: np.ndarray, label: int) -> np.ndarray:
         pixels = _with_shorter_side(photograph, WINDOWS * net.size)
         heat = _spread(heat_map(convolutional, pixels, label), pixels.shape[:2], net.size)
-        return np.rint(pixels * (DARKEST + (1 - DARKEST) * heat[..., None])).astype(np.uint8)
+        light = DARKEST + (1 - DARKEST) * heat[..., None] / max(heat.max(), np.finfo(np.float32).tiny)
+        return np.rint(pixels * light).astype(np.uint8)
 
     return lit
 

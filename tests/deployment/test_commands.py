@@ -3,12 +3,14 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from conftest import write_images
 from PIL import Image
 
 import d2ltl
 from d2ltl.__main__ import COMMANDS, main
+from d2ltl.deployment.places import places_of
 
 
 @pytest.fixture(scope="session")
@@ -62,6 +64,14 @@ def test_where_darkens_what_does_not_speak_for_the_class(run, photos, tmp_path):
         assert picture.height > 1.5 * without.height  # twice as many pictures
     with pytest.raises(SystemExit):
         main(["predict", str(run), str(photos), "--where"])
+
+
+@pytest.mark.parametrize("label", [0, 1])
+def test_the_best_place_is_as_bright_as_the_photograph(run, label):
+    """Of many classes, or at another scale than in training, no place may have a high probability."""
+    where = places_of(d2ltl.load_net(run))
+    lit = where(np.full((70, 90, 3), 200, np.uint8), label)
+    assert lit.max() == 200
 
 
 @pytest.mark.parametrize(
