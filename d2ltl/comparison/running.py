@@ -121,7 +121,7 @@ def run_comparison(
     strategies = settings["strategies"] = list(settings["strategies"])
     _check(settings)
     images = as_pair(data, skip_unreadable=skip_unreadable, check_duplicates=check_duplicates)
-    inventory = log_inventory(images)
+    inventory = log_inventory(images, cross_validate)
     pairs = [images] if cross_validate is None else folds(pool(images), cross_validate)
     source = source_net(net, settings["pretrained"])
     classes = len(images[0].synsets)

@@ -111,6 +111,7 @@ def test_cross_validation_tests_every_image_once(stripes, source_file, tmp_path)
         assert run.history.seconds == pytest.approx(sum(e["seconds"] for record in of_folds for e in record["history"]))
         assert [record["history"][-1]["test_acc"] for record in of_folds] == run.folds
         assert Run.from_dict(run.to_dict()).folds == run.folds
+    assert comparison.inventory["folds"] == 3
     table = report.table(comparison)
     assert "of each fold" in table
     assert " ".join(f"{accuracy:.3f}" for accuracy in comparison.runs[0].folds) in table
