@@ -16,6 +16,7 @@ from d2ltl.datasets import BOOK
 from d2ltl.files import isolated
 
 NOT_CERTAIN = "Whether transfer paid off is not certain:"
+UNEVEN = 2  # as many images to train of one class as of another; then balancing them is suggested
 OTHER_WAYS = ("lp-ft", "codes-softmax")  # suggested if nothing is certain
 
 
@@ -223,6 +224,7 @@ def next_steps(comparison: Comparison) -> list[str]:
         steps.append(f"--strategies {' '.join([*comparison.strategies, BASELINE])}: shows whether transfer pays off.")
     if len(comparison.of(comparison.strategies[0])) == 1 and any(map(_has_epochs, comparison.runs)):
         steps.append("--seeds 0 1 2: three seeds show how much the result depends on the seed.")
+    steps += _balancing(comparison)
     if not settled:
         crossed = "" if settings.get("cross_validate") else ", or --cross-validate 5, which tests on every image"
         steps.append(f"More test images{crossed}: a smaller margin.")
@@ -234,6 +236,18 @@ def next_steps(comparison: Comparison) -> list[str]:
         advice = f"python -m d2ltl.advice {shlex.quote(settings['data'])}"
         steps.append(f"{advice}: measures which source model and which strategy suit these images.")
     return steps
+
+
+def _balancing(comparison: Comparison) -> list[str]:
+    """Return the advice to balance the classes if one has far fewer images to train than another."""
+    counts = comparison.inventory.get("parts", {}).get("train", {}).get("of_class", {})
+    if comparison.settings.get("balance") or not counts:
+        return []
+    rare, frequent = (find(counts, key=lambda name: counts[name]) for find in (min, max))
+    if counts[frequent] < UNEVEN * counts[rare]:
+        return []
+    few, many = (f"{isolated(name)} ({counts[name]} images)" for name in (rare, frequent))
+    return [f"--balance: every class counts the same in training, {few} as much as {many}."]
 
 
 def _idle(comparison: Comparison, answers: Answers | None) -> bool:

@@ -177,6 +177,19 @@ def test_a_linear_classifier_says_nothing_about_the_epochs_of_others():
         assert any(option in step for step in lost)
 
 
+@pytest.mark.parametrize(
+    ("counts", "balance", "suggested"),
+    [((20, 150), False, True), ((20, 40), False, True), ((20, 150), True, False), ((30, 40), False, False)],
+)
+def test_unequal_classes_may_be_balanced(counts, balance, suggested):
+    uneven = comparison(*better())
+    uneven.settings = {**SETTINGS, "balance": balance}
+    uneven.inventory = {"parts": {"train": {"of_class": dict(zip(CLASSES, counts))}}}
+    few, many = counts
+    step = f"--balance: every class counts the same in training, hot dog ({few} images) as much as other & more ({many}"
+    assert any(text.startswith(step) for text in next_steps(uneven)) == suggested
+
+
 def test_next_steps_can_be_typed_and_were_not_taken_already():
     lost = comparison(run("finetune", 0, [0.5]), run("scratch", 0, [0.5]))
     assert any(step.startswith("python -m d2ltl.advice '<my> hot dogs': ") for step in next_steps(lost))
