@@ -182,10 +182,11 @@ def warnings(comparison: Comparison) -> list[str]:
     ]
     epochs = max(len(run.history) for run in comparison.runs)  # a linear classifier has a single one
     if unfinished := _unfinished(comparison):
+        names = " and ".join(filter(None, [", ".join(unfinished[:-1]), unfinished[-1]]))
         found.append(
-            f"{' and '.join(unfinished)}: one epoch cannot show the end of learning."
+            f"{names}: one epoch cannot show the end of learning."
             if epochs == 1
-            else f"{' and '.join(unfinished)}: still learning after {epochs} epochs. More epochs may change the result."
+            else f"{names}: still learning after {epochs} epochs. More epochs may change the result."
         )
     answers = Answers.of(comparison)
     if answers and BASELINE in answers.right and not answers.learned(BASELINE):

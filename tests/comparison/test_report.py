@@ -204,6 +204,13 @@ def test_the_gains_say_so_if_they_are_of_the_images_for_validation():
     assert "ends 20.0 points higher (on the images for validation). Transfer paid off." in sentence
 
 
+def test_one_epoch_is_no_plural_and_three_strategies_have_a_comma(tmp_path):
+    one = comparison(*(run(name, 0, [0.6]) for name in ("finetune", "lp-ft", "scratch")))
+    one.settings = {**SETTINGS, "epochs": 1}
+    assert "finetune, lp-ft and scratch: one epoch cannot show the end of learning." in warnings(one)
+    assert "1 epoch," in write_report(one, tmp_path).read_text()
+
+
 def test_a_complete_and_certain_comparison_needs_nothing_more():
     runs = [
         run(name, seed, [0.6, 0.8, last]) for name, last in (("finetune", 0.9), ("scratch", 0.8)) for seed in range(3)
