@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,19 @@ def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:
 def write_json(path: str | os.PathLike[str], value: Any) -> None:
     """Write a value to an indented JSON file in UTF-8, atomically. JSON's escapes keep names that are not UTF-8."""
     write_bytes(path, (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode(errors="backslashreplace"))
+
+
+def isolated(name: str) -> str:
+    """Return a name for a line of text, with a mark if it is written from right to left.
+
+    Without the mark, the numbers that follow the name are shown in the opposite order, and before it.
+
+    Examples
+    --------
+    >>> isolated('paper'), isolated('ورق')
+    ('paper', 'ورق\u200e')
+    """
+    return f"{name}\u200e" if any(unicodedata.bidirectional(letter) in ("R", "AL") for letter in name) else name
 
 
 def printable(name: str) -> str:

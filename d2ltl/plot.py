@@ -183,7 +183,7 @@ def png(figure: Figure, dpi: int = 110) -> bytes:
 def plot_curves(
     histories: Mapping[str, Sequence[History]], title: str = "", chance: float | None = None, tested: str = "test"
 ) -> Figure:
-    """Return a figure of loss and accuracy by epoch: test curves are solid, training curves are dashed.
+    """Return a figure of loss and accuracy by epoch: test curves are solid, training curves dashed with open circles.
 
     `histories` contains the runs of each strategy, one per seed. A bold line shows their mean, a thin line each run. A
     grey line shows `chance`, the accuracy of always answering the most frequent class. `tested` names the test curves.
@@ -218,7 +218,10 @@ def _draw_curve(ax: Axes, runs: Sequence[Sequence[float]], style: str, color: st
     values = np.array([run[: min(map(len, runs))] for run in runs])
     recorded = ~np.isnan(values).any(axis=0)
     epochs, values = np.flatnonzero(recorded) + 1, values[:, recorded]
-    ax.plot(epochs, values.mean(axis=0), style, marker="." if len(epochs) < 30 else "", color=color, label=label)
+    # A single epoch is no line, so the markers differ, too.
+    marker = {"marker": "o", "markersize": 4, "fillstyle": "none"} if style == "--" else {"marker": "."}
+    options: dict[str, Any] = marker if len(epochs) < 30 else {}
+    ax.plot(epochs, values.mean(axis=0), style, color=color, label=label, **options)
     if len(runs) > 1:
         ax.plot(epochs, values.T, style, color=color, alpha=0.3, linewidth=0.8)
 

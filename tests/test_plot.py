@@ -40,6 +40,13 @@ def test_curves_show_the_mean_of_the_seeds():
     assert loss.get_legend_handles_labels()[1] == ["finetune, train", "scratch, train"]
 
 
+@pytest.mark.parametrize("accuracies", [[0.7], [0.7, 0.8]])
+def test_training_and_test_differ_in_a_single_epoch_too(accuracies):
+    _, accuracy = d2ltl.plot_curves({"codes-softmax": [history(accuracies)]}).axes
+    markers = {line.get_label(): line.get_fillstyle() for line in accuracy.lines}
+    assert markers == {"codes-softmax, test": "full", "codes-softmax, train": "none"}
+
+
 def test_the_loss_on_test_images_is_drawn_as_their_accuracy_is():
     runs = [History(["cpu(0)"], [Epoch(i, 1 / i, 0.5, 0.5, 1.0, 10.0, test_loss=2 / i) for i in (1, 2)])]
     for ax, test in zip(d2ltl.plot_curves({"net": runs}).axes, ([2, 1], [0.5, 0.5])):

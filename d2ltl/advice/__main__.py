@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from d2ltl.cli import add_options, new_parser, run_command
+
+if TYPE_CHECKING:
+    from d2ltl.advice.verdict import Advice
 
 DESCRIPTION = """\
 Recommends a training strategy and a source model for your images, before you train. Compares all source models on this
@@ -74,7 +79,18 @@ def _advise(args: argparse.Namespace) -> None:
     sources = {source: source_net(*source.split(":", 1)) for source in args.sources or ()}
     options = {"size": args.size, "seed": args.seed, "skip_unreadable": args.skip_unreadable,
                "workers": args.workers}  # fmt: skip
-    print(advise(args.data, sources or None, **options))
+    advice = advise(args.data, sources or None, **options)
+    print(f"{advice}\n\nMeasure it:\n{_comparison(args, advice)}")
+
+
+def _comparison(args: argparse.Namespace, advice: Advice) -> str:
+    """Return the command that compares the advice with training from scratch, or scratch with fine-tuning."""
+    best = advice.fits[0]
+    net, _, weights = best.source.partition(":")
+    strategies = [advice.strategy, "finetune" if advice.strategy == "scratch" else "scratch"]
+    options = ["--data", args.data, "--net", net, "--pretrained", weights, "--size", str(best.size)]
+    options += ["--skip-unreadable"] * args.skip_unreadable
+    return shlex.join([sys.executable, "-m", "d2ltl.compare", *options, "--strategies", *strategies])
 
 
 if __name__ == "__main__":

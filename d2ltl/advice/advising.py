@@ -29,7 +29,6 @@ from d2ltl.models.networks import finetune_net, scratch_net
 from d2ltl.models.shapes import check_input
 from d2ltl.models.sources import at_hand, origin_of, shared_source, source_net
 from d2ltl.parallel import Workers, worker_pool
-from d2ltl.progress import with_progress
 from d2ltl.training.evaluation import predict
 from d2ltl.training.features import codes_by_stage
 from d2ltl.training.fine_tuning import train_fine_tuning
@@ -107,18 +106,22 @@ def advise(
     drawn = sample(images, MEASURED, seed, at_least=HELD_OUT)
     name_of_data = os.fspath(data) if isinstance(data, (str, os.PathLike)) else ""
     sizes = [size or defaults_of(name_of_data, net.zoo_name).size for net in sources.values()]
+    fits = []
     if workers is None:
-        shown = with_progress(zip(sources.items(), sizes), "measuring", "source", len(sizes))
-        fits = [_fit(name, net, drawn, of_net, seed) for (name, net), of_net in shown]
+        for number, ((name, net), of_net) in enumerate(zip(sources.items(), sizes), 1):
+            logger.info("measuring %s (%d of %d)", name, number, len(sources))
+            fits.append(_fit(name, net, drawn, of_net, seed))
     else:
         tasks = [(name, origin_of(net), drawn, of_net, seed) for (name, net), of_net in zip(sources.items(), sizes)]
         with worker_pool(workers) as run_all:
             fits = run_all(_fit_by_origin, tasks, describe=lambda fit: f"{fit.source}: measured")
     fits.sort(key=lambda fit: (not fit.dense, -fit.accuracy))
     best = sources[fits[0].source]
+    logger.info("training from scratch, %d small steps", SCRATCH_STEPS)
     scratch, tested = _scratch_accuracy(best.zoo_name, drawn, fits[0].size, seed)
     advice = Advice(np.bincount(images.labels).tolist(), fits, scratch, tested)
     if advice.few and advice.similar and fits[0].dense:
+        logger.info("trying gentle fine-tuning (lp-ft), %d epochs", TRIAL_EPOCHS)
         advice = replace(advice, trial=_trial(best, sample(drawn, TRIED, seed, at_least=HELD_OUT), fits[0].size, seed))
     return advice
 

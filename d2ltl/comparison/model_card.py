@@ -22,12 +22,15 @@ from d2ltl.training.evaluation import class_scores
 
 def model_card(comparison: Comparison) -> str:
     """Return the model card as Markdown: networks, images, probabilities, limits, settings, versions."""
-    environment = Environment(loader=PackageLoader("d2ltl", "comparison"), trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        loader=PackageLoader("d2ltl", "comparison"), trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
+    )
     environment.filters.update(cells=_cells, text=_text)
     context: dict[str, Any] = {
         "comparison": comparison,
         "data": title_of(comparison.settings["data"], comparison.images["rendered"]),
         "weights": Path(comparison.settings["pretrained"]).name,
+        "number": sum(len(run.accuracies) for run in comparison.runs),
         "networks": [_network(run) for run in comparison.runs],
         "strategies": {name: find_strategy(name).description for name in comparison.strategies},
         "classes": _classes(comparison),

@@ -22,7 +22,7 @@ from d2ltl.comparison.strategies import find_strategy
 from d2ltl.data.decoding import read_image
 from d2ltl.data.inventory import describe_inventory
 from d2ltl.datasets import title_of
-from d2ltl.files import write_bytes, write_json
+from d2ltl.files import isolated, write_bytes, write_json
 from d2ltl.fonts import drawn_names, is_drawable
 from d2ltl.plot import plot_confusion, plot_curves, plot_images, png
 from d2ltl.training.calibration import SURE
@@ -54,7 +54,7 @@ def table_rows(comparison: Comparison) -> list[list[str]]:
 
 
 def _cut(name: str) -> str:
-    return name if len(name) <= NAME_WIDTH else f"{name[: NAME_WIDTH - 1]}…"
+    return isolated(name if len(name) <= NAME_WIDTH else f"{name[: NAME_WIDTH - 1]}…")
 
 
 def _row(runs: list[Run]) -> list[str]:
@@ -157,7 +157,7 @@ def _class_tables(comparison: Comparison) -> dict[str, list[list[str]]]:
 
 def _confused_pairs(comparison: Comparison) -> dict[str, list[str]]:
     """Return a sentence about each of the most frequent mistakes of each strategy."""
-    names = comparison.classes
+    names = [isolated(name) for name in comparison.classes]
     return {
         strategy: [
             f"{names[true]} taken for {names[predicted]}: {matrix[true, predicted]} of {matrix[true].sum()}"

@@ -130,7 +130,7 @@ def run_comparison(
     strategies = settings["strategies"] = list(settings["strategies"])
     _check(settings)
     images = as_pair(data, skip_unreadable=skip_unreadable, check_duplicates=check_duplicates)
-    inventory = log_inventory(images)
+    inventory = log_inventory(images, cross_validate)
     pairs = [images] if cross_validate is None else folds(pool(images), cross_validate)
     source = shared_source(net, settings["pretrained"])
     classes = len(images[0].synsets)
@@ -230,9 +230,11 @@ def _run(strategy: str, seed: int, settings: dict[str, Any], images: Pair, folde
         return done
     rate = find_strategy(strategy).rate
     learning_rate = settings[rate] if rate else None
-    logger.info("%s%s:", title, f", learning rate {learning_rate:g}" if learning_rate else "")
-    shown = {"size": settings["size"], "batch_size": settings["batch_size"]}
     validation = images[0].validation
+    details = f", learning rate {learning_rate:g}" if learning_rate else ""
+    details += "" if validation is None else " (test acc is that of the images for validation)"
+    logger.info("%s%s:", title, details)
+    shown = {"size": settings["size"], "batch_size": settings["batch_size"]}
     net, history = train_network(
         strategy,
         shared_source(settings["net"], settings["pretrained"]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,8 +13,10 @@ from d2ltl.comparison.result import Comparison
 from d2ltl.comparison.runs import Run
 from d2ltl.comparison.strategies import BASELINE
 from d2ltl.datasets import BOOK
+from d2ltl.files import isolated
 
 NOT_CERTAIN = "Whether transfer paid off is not certain:"
+UNEVEN = 2  # as many images to train of one class as of another; then balancing them is suggested
 OTHER_WAYS = ("lp-ft", "codes-softmax")  # suggested if nothing is certain
 
 
@@ -86,9 +89,11 @@ def _sentence(comparison: Comparison, strategy: str, gains: dict[str, Gain], ans
         f"starts {_points(start)} {_more(start, 'higher', 'lower')}, "
         f"climbs {_points(slope)} per epoch {_more(slope, 'faster', 'slower')}, "
     )
+    validated = " (on the images for validation)" if comparison.has_validation else ""
     return (
         f"{strategy} against {BASELINE}: {course if _has_epochs(comparison.of(strategy)[0]) else ''}"
-        f"ends {_points(asymptote)} {_more(asymptote, 'higher', 'lower')}. {_verdict(comparison, strategy, answers)} "
+        f"ends {_points(asymptote)} {_more(asymptote, 'higher', 'lower')}{validated}. "
+        f"{_verdict(comparison, strategy, answers)} "
         + (f"({seeds} seeds, ± one standard deviation.)" if seeds > 1 else "(One seed: its spread is not known.)")
     )
 
@@ -125,22 +130,27 @@ def _verdict(comparison: Comparison, strategy: str, answers: Answers | None) -> 
 
 
 def _no_better(comparison: Comparison, strategy: str) -> str:
-    return f'{strategy} is not certainly better than always answering "{comparison.most_frequent}"'
+    return f'{strategy} is not certainly better than always answering "{isolated(comparison.most_frequent)}"'
 
 
 def _above_constant(comparison: Comparison, answers: Answers | None) -> list[str]:
     """Return the accuracy of each strategy beside that of always answering the most frequent class."""
 
     def sentence(name: str) -> str:
-        accuracy = np.mean([run.accuracy for run in comparison.of(name)])
-        beside = f'{name}: test accuracy {accuracy:.3f}; always answering "{comparison.most_frequent}": '
-        beside += f"{comparison.chance:.3f}."
+        accuracy = np.mean([accuracy for run in comparison.of(name) for accuracy in run.accuracies])  # as in the table
+        ours, constant = f"{accuracy:.3f}", f"{comparison.chance:.3f}"
         if answers is None:
-            return beside
+            return f'{name}: test accuracy {ours}; always answering "{isolated(comparison.most_frequent)}": {constant}.'
         above = above_constant(answers.right[name], answers.labels)
+        if answers.measure != "accuracy":
+            share = 1 / len(np.unique(answers.labels))
+            ours, constant = f"{ours}, balanced {share + above.mean:.3f}", f"{constant}, balanced {share:.3f}"
         certainly = "certainly" if answers.learned(name) else "not certainly"
         points = f"{answers.measure} {100 * above.mean:+.1f} points, {answers.margin(above)}"
-        return f"{beside} It is {certainly} better ({points})."
+        return (
+            f'{name}: test accuracy {ours}; always answering "{isolated(comparison.most_frequent)}": {constant}. '
+            f"It is {certainly} better ({points})."
+        )
 
     return [sentence(name) for name in comparison.strategies]
 
@@ -172,10 +182,11 @@ def warnings(comparison: Comparison) -> list[str]:
     ]
     epochs = max(len(run.history) for run in comparison.runs)  # a linear classifier has a single one
     if unfinished := _unfinished(comparison):
+        names = " and ".join(filter(None, [", ".join(unfinished[:-1]), unfinished[-1]]))
         found.append(
-            f"{' and '.join(unfinished)}: one epoch cannot show the end of learning."
+            f"{names}: one epoch cannot show the end of learning."
             if epochs == 1
-            else f"{' and '.join(unfinished)}: still learning after {epochs} epochs. More epochs may change the result."
+            else f"{names}: still learning after {epochs} epochs. More epochs may change the result."
         )
     answers = Answers.of(comparison)
     if answers and BASELINE in answers.right and not answers.learned(BASELINE):
@@ -187,7 +198,7 @@ def _one_class(comparison: Comparison, run: Run) -> str:
     answer = comparison.classes[int(run.confusion.sum(axis=0).argmax())]
     accuracy = run.confusion.trace() / run.confusion.sum()
     return (
-        f"{run.strategy}, seed {run.seed}, answers {answer} for every test image. "
+        f"{run.strategy}, seed {run.seed}, answers {isolated(answer)} for every test image. "
         f"Its accuracy of {accuracy:.3f} is the share of this class."
     )
 
@@ -210,17 +221,34 @@ def next_steps(comparison: Comparison) -> list[str]:
     steps = []
     if _unfinished(comparison) or _idle(comparison, answers):
         steps.append(f"--epochs {3 * settings['epochs']}: train until no strategy learns any more.")
-    if len(comparison.of(comparison.strategies[0])) == 1:
+    if BASELINE not in comparison.strategies:
+        steps.append(f"--strategies {' '.join([*comparison.strategies, BASELINE])}: shows whether transfer pays off.")
+    if len(comparison.of(comparison.strategies[0])) == 1 and any(map(_has_epochs, comparison.runs)):
         steps.append("--seeds 0 1 2: three seeds show how much the result depends on the seed.")
+    steps += _balancing(comparison)
     if not settled:
-        steps.append("More test images, or --cross-validate 5, which tests on every image: a smaller margin.")
+        crossed = "" if settings.get("cross_validate") else ", or --cross-validate 5, which tests on every image"
+        steps.append(f"More test images{crossed}: a smaller margin.")
     if not (settled and ahead):
         if settings["size"] < BOOK.size:
             steps.append(f"--size {min(BOOK.size, 2 * settings['size'])}: larger images show more details.")
         if untried := [name for name in OTHER_WAYS if name not in comparison.strategies]:
             steps.append(f"--strategies {' '.join([*comparison.strategies, *untried])}: another way to transfer.")
-        steps.append("python -m d2ltl.advice: measures which source model and which strategy suit these images.")
+        advice = f"python -m d2ltl.advice {shlex.quote(settings['data'])}"
+        steps.append(f"{advice}: measures which source model and which strategy suit these images.")
     return steps
+
+
+def _balancing(comparison: Comparison) -> list[str]:
+    """Return the advice to balance the classes if one has far fewer images to train than another."""
+    counts = comparison.inventory.get("parts", {}).get("train", {}).get("of_class", {})
+    if comparison.settings.get("balance") or not counts:
+        return []
+    rare, frequent = (find(counts, key=lambda name: counts[name]) for find in (min, max))
+    if counts[frequent] < UNEVEN * counts[rare]:
+        return []
+    few, many = (f"{isolated(name)} ({counts[name]} images)" for name in (rare, frequent))
+    return [f"--balance: every class counts the same in training, {few} as much as {many}."]
 
 
 def _idle(comparison: Comparison, answers: Answers | None) -> bool:

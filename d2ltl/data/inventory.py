@@ -11,19 +11,19 @@ import numpy as np
 
 from d2ltl.data.folders import ImageFolder
 from d2ltl.data.pairs import Pair, describe_numbers
-from d2ltl.files import printable
+from d2ltl.files import isolated, printable
 
 logger = logging.getLogger(__name__)
 
 PURPOSES = {"train": "to train", "validation": "for validation", "test": "to test"}
 
 
-def take_inventory(pair: Pair) -> dict[str, Any]:
+def take_inventory(pair: Pair, folds: int | None = None) -> dict[str, Any]:
     """Return the numbers of images of a pair, as JSON values.
 
     ``parts`` has for ``train``, ``validation`` (if there is any) and ``test`` the ``folder``, the number of ``images``
     and the number ``of_class``, by class name. ``left_out`` has the numbers of files by the reason. ``copies`` are
-    sentences about copies of images.
+    sentences about copies of images. ``folds`` is their number if all images are cut into folds.
     """
     train, test = pair
     parts = {"train": train, "validation": train.validation, "test": test}
@@ -31,7 +31,8 @@ def take_inventory(pair: Pair) -> dict[str, Any]:
     left_out = sum((images.left_out for images in given.values()), Counter())
     left_out["images that cannot be read"] += sum(len(images.skipped) for images in given.values())
     counted = {use: _count(images) for use, images in given.items()}
-    return {"parts": counted, "left_out": dict(+left_out), "copies": [*train.copies]}
+    crossed = {} if folds is None else {"folds": folds}
+    return {"parts": counted, "left_out": dict(+left_out), "copies": [*train.copies], **crossed}
 
 
 def _count(images: ImageFolder) -> dict[str, Any]:
@@ -43,21 +44,27 @@ def describe_inventory(inventory: dict[str, Any]) -> str:
     """Return an inventory as one line of text."""
     parts = inventory["parts"]
     names = [f"{printable(Path(part['folder']).name)}/" for part in parts.values()]
-    if parts["train"]["folder"] == parts["test"]["folder"]:
+    if "folds" in inventory:
+        uses = f"in {inventory['folds']} folds (of {' + '.join(dict.fromkeys(names))})"
+    elif parts["train"]["folder"] == parts["test"]["folder"]:
         uses = f"{' + '.join(PURPOSES[use] for use in parts)} (drawn from {names[0]})"
     else:
         uses = " + ".join(f"{PURPOSES[use]} ({name})" for use, name in zip(parts, names))
     by_class = [
-        f"{name} {' + '.join(str(part['of_class'].get(name, 0)) for part in parts.values())}"
+        f"{isolated(name)} {_numbers(inventory, [part['of_class'].get(name, 0) for part in parts.values()])}"
         for name in dict.fromkeys(name for part in parts.values() for name in part["of_class"])
     ]
-    total = f"in all {' + '.join(str(part['images']) for part in parts.values())}"
+    total = f"in all {_numbers(inventory, [part['images'] for part in parts.values()])}"
     left_out = describe_numbers(inventory["left_out"]) or "none"
     return f"images {uses}: {', '.join([*by_class, total])}; left out: {left_out}"
 
 
-def log_inventory(pair: Pair) -> dict[str, Any]:
+def _numbers(inventory: dict[str, Any], of_parts: list[int]) -> str:
+    return str(sum(of_parts)) if "folds" in inventory else " + ".join(map(str, of_parts))
+
+
+def log_inventory(pair: Pair, folds: int | None = None) -> dict[str, Any]:
     """Log the inventory of a pair as one line, and return it."""
-    inventory = take_inventory(pair)
+    inventory = take_inventory(pair, folds)
     logger.info("%s", describe_inventory(inventory))
     return inventory

@@ -102,8 +102,8 @@ def _train_and_test(parts: dict[str, ImageFolder], seed: int) -> Pair:
         return train, parts[VALIDATION]
     pair = split(train, TEST_SHARE, seed)
     pair[1].left_out.clear()  # it is counted with the training images
-    logger.info("%s has no train/ and test/: %d images to train, %d to test, seed %d", printable(train.root),
-                *map(len, pair), seed)  # fmt: skip
+    logger.info("%s: no test images with classes, so a fifth is drawn: %d images to train, %d to test, seed %d",
+                printable(train.root), *map(len, pair), seed)  # fmt: skip
     return pair
 
 
@@ -161,6 +161,9 @@ def _names_by_table(part: Folder, top: Path, train: ImageFolder | None = None) -
             f"{table} lists none of the {len(images)} images in {part.path}, such as {images[0].name}. The column file "
             "(or the first one) must have the name of each image, and the column label its class."
         )
+    if any(names):
+        logger.info("%s has the classes of %d of %d images", printable(f"{table}"), len(names) - names.count(None),
+                    len(names))  # fmt: skip
     return names
 
 

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from d2ltl.cli import text_table
-from d2ltl.files import printable
+from d2ltl.files import isolated, printable
 from d2ltl.fonts import drawn_names
 from d2ltl.plot import plot_images
 from d2ltl.training.calibration import SURE
@@ -28,8 +28,9 @@ CAPTION_WIDTH = 20  # characters
 def table(answers: Predictions) -> str:
     """Return a table with a line for each photograph: file, class, probability, second class, "unsure"."""
     rows = [["photograph", "class", "probability", "second class", ""]]
+    names = [isolated(name) for name in answers.classes]
     for file, row, sure in zip(answers.files[:ROWS], answers.probabilities, answers.sure):
-        (name, highest), (second, next_highest) = ((answers.classes[i], row[i]) for i in np.argsort(-row)[:2])
+        (name, highest), (second, next_highest) = ((names[i], row[i]) for i in np.argsort(-row)[:2])
         rows.append([printable(file), name, f"{highest:.3f}", f"{second} {next_highest:.3f}", "" if sure else "unsure"])
     more = len(answers.files) - ROWS
     return "\n".join([text_table(rows), *([f"… and {more} more"] if more > 0 else [])])
@@ -39,7 +40,7 @@ def summary(answers: Predictions, calibrated: bool) -> str:
     """Return sentences that count the answers by class, and the unsure ones, and say what unsure means."""
     counts = np.bincount(answers.probabilities.argmax(axis=1), minlength=len(answers.classes))
     order = [i for i in np.argsort(-counts, kind="stable") if counts[i]]
-    by_class = ", ".join(f"{answers.classes[i]} {counts[i]}" for i in order)
+    by_class = ", ".join(f"{isolated(answers.classes[i])} {counts[i]}" for i in order)
     unsure = int((~answers.sure).sum())
     calibration = "" if calibrated else " The probabilities are not calibrated: they may be too high or too low."
     return f"{_number(answers)}: {by_class}; {unsure} unsure (probability below {SURE:g}).{calibration}"

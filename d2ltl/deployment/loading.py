@@ -105,7 +105,11 @@ def _best_run(folder: Path) -> Path:
         return sum(of_seeds) / len(of_seeds)
 
     file, best = max(runs.items(), key=lambda item: (mean(item[1].strategy), accuracy(item[1])))
-    logger.info("%s: %s, seed %d, the most accurate of %d networks", folder, best.strategy, best.seed, len(runs))
+    fold = re.search(r"-fold(\d+)$", file.stem)
+    name = f"{best.strategy}, seed {best.seed}" + (f", fold {fold[1]}" if fold else "")
+    if len(runs) > 1:
+        name += f", the most accurate of {len(runs)} networks"
+    logger.info("%s: %s", folder, name)
     return file
 
 

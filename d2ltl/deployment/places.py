@@ -21,7 +21,8 @@ def places_of(net: HybridBlock) -> Callable[[np.ndarray, int], np.ndarray]:
     """Return a function of a photograph and the number of a class that darkens the places without the class.
 
     The photograph and the result are uint8, shape (height, width, 3); the shorter side of the result is twice the size
-    of the network's images. The brightness follows the probability of the class (`d2ltl.heat_map`).
+    of the network's images. The brightness follows the probability of the class (`d2ltl.heat_map`), relative to that of
+    the most probable place.
 
     Raises
     ------
@@ -35,7 +36,8 @@ def places_of(net: HybridBlock) -> Callable[[np.ndarray, int], np.ndarray]:
     def lit(photograph: np.ndarray, label: int) -> np.ndarray:
         pixels = _resized(photograph, net.size)
         heat = _spread(heat_map(convolutional, pixels, label), pixels.shape[:2], net.size)
-        return np.rint(pixels * (DARKEST + (1 - DARKEST) * heat[..., None])).astype(np.uint8)
+        light = DARKEST + (1 - DARKEST) * heat[..., None] / max(heat.max(), np.finfo(np.float32).tiny)
+        return np.rint(pixels * light).astype(np.uint8)
 
     return lit
 

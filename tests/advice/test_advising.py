@@ -1,3 +1,4 @@
+import shlex
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from conftest import write_images
 import d2ltl
 from d2ltl.advice import advising, verdict
 from d2ltl.advice.__main__ import main
+from d2ltl.compare import main as compare
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -127,6 +129,17 @@ def test_the_command_prints_the_advice(stripes, source_file, capsys, caplog):
     assert "40 images of 2 classes, 20 of the smallest class" in printed
     assert "images to train (train/) + to test (test/): across 20 + 10, upright 20 + 10" in caplog.text
     assert "Advice: " in printed
+    assert f"measuring tiny:{source_file} (1 of 1)" in caplog.messages
+
+
+def test_the_command_ends_with_one_that_measures_the_advice(stripes, source_file, tmp_path, capsys):
+    assert main([str(stripes), "--sources", f"tiny:{source_file}", "--size", "32", "--skip-unreadable"]) == 0
+    *_, title, command = capsys.readouterr().out.splitlines()
+    assert title == "Measure it:"
+    assert f"--data {stripes} --net tiny --pretrained {source_file} --size 32 --skip-unreadable --strategies" in command
+    _, module, name, *arguments = shlex.split(command)
+    assert (module, name) == ("-m", "d2ltl.compare")
+    assert compare([*arguments, "--epochs", "1", "--batch-size", "8", "--out", str(tmp_path / "out")]) == 0
 
 
 def test_an_image_that_cannot_be_read_is_skipped_on_request(stripes, source_file, tmp_path, capsys):

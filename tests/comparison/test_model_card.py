@@ -49,3 +49,16 @@ def test_a_comparison_of_version_0_1_says_that_nothing_was_calibrated(comparison
         run.calibrations = []
     assert "They were not calibrated." in model_card(old)
     assert "Are the probabilities right?" not in d2ltl.write_report(old, tmp_path).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("options", "trained", "chosen"),
+    [({}, "1 network was trained", False), ({"seeds": [0, 1]}, "2 networks were", True),
+     ({"cross_validate": 2}, "2 networks were", True)],
+)  # fmt: skip
+def test_it_counts_the_networks(options, trained, chosen, stripes, source_file):
+    settings = {"net": "tiny", "size": 32, "epochs": 1, "batch_size": 8, "strategies": ["codes-softmax"]}
+    card = model_card(d2ltl.run_comparison(stripes, pretrained=source_file, **settings, **options))
+    assert f"\n{trained}" in card
+    assert ("a little too high" in card) == chosen
+    assert card.endswith("```\n")

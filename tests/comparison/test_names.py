@@ -5,16 +5,17 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from conftest import draw, write_images
 
 import d2ltl
+from d2ltl.deployment.answers import summary, table
+from d2ltl.training.predictions import Predictions
 
 
 def write_named(root, classes, image):
     """Write 5 images of each class; the names are bytes."""
-    import numpy as np
-
     for label, name in enumerate(classes):
         folder = os.path.join(os.fsencode(root), name)
         os.makedirs(folder)
@@ -72,3 +73,22 @@ def test_an_output_folder_that_mxnet_cannot_write_to_is_refused_before_the_train
     options = {"net": "tiny", "pretrained": source_file, "size": 32, "epochs": 1, "batch_size": 4}
     with pytest.raises(d2ltl.CheckpointError, match=r"out.xff is not UTF-8"):
         d2ltl.run_comparison(stripes, out=tmp_path / "out\udcff", **options)
+
+
+@pytest.mark.parametrize("name", ["ورق", "נייר", "paper ورق"])
+def test_numbers_after_a_name_from_right_to_left_keep_their_order(tmp_path, source_file, name):
+    """Without the mark U+200E, a browser and a terminal show "name 6 + 2" as "2 + 6 name"."""
+    write_images(tmp_path / "photos", 8, (name, "upright"))
+    options = {"pretrained": source_file, "size": 32, "epochs": 1, "batch_size": 8, "strategies": ["codes-svm"]}
+    comparison = d2ltl.run_comparison(tmp_path / "photos", net="tiny", **options)
+    column = comparison.classes.index(name)
+    comparison.runs[0].confusion = np.array([[2, 0], [0, 3]])
+    comparison.runs[0].confusion[column] = [1, 1]
+    page = d2ltl.write_report(comparison, tmp_path / "out").read_text(encoding="utf-8")
+    for text in (f"{name}\u200e 6 + 2", f"{name}\u200e taken for upright: 1 of 2"):
+        assert text in page
+    assert "\u200e" not in (tmp_path / "out/predictions.csv").read_text(encoding="utf-8")
+    images = d2ltl.load_images(tmp_path / "photos")[1].subset([0])
+    answers = Predictions(np.eye(2)[[column]], images.labels, images, comparison.classes)
+    assert f"  {name}\u200e" in table(answers)
+    assert f"1 photograph: {name}\u200e 1; 0 unsure" in summary(answers)

@@ -134,6 +134,27 @@ def test_without_a_baseline_it_is_compared_with_the_most_frequent_class_and_the_
     assert "only beside finetune" in reading(comparison(run("scratch", 0, [0.5])))[-1]
 
 
+def test_of_unequal_classes_both_accuracies_are_said():
+    """Its accuracy is below that of the frequent class, but it knows both classes."""
+    labels = [int(i >= 150) for i in range(200)]
+    knows = [int(i % 5 < 2) if label == 0 else int(i % 10 > 0) for i, label in enumerate(labels)]
+    text = reading(comparison(answering("finetune", knows, labels)))[0]
+    assert "finetune: test accuracy 0.675, balanced 0.750; " in text
+    assert 'always answering "hot dog": 0.750, balanced 0.500. It is certainly better (balanced accuracy +25.0' in text
+
+
+def test_a_missing_baseline_is_a_next_step():
+    steps = next_steps(comparison(run("codes-softmax", 0, [0.9]), run("finetune", 0, [0.8])))
+    assert "--strategies codes-softmax finetune scratch: shows whether transfer pays off." in steps
+    assert not any("pays off" in step for step in next_steps(comparison(*better())))
+
+
+def test_a_linear_classifier_does_not_depend_on_the_seed():
+    codes = replace(run("codes-softmax", 0, [0.9]), learning_rate=None)
+    assert not any("--seeds" in step for step in next_steps(comparison(codes)))
+    assert any("--seeds" in step for step in next_steps(comparison(codes, run("finetune", 0, [0.8]))))
+
+
 def test_it_says_what_to_do_next():
     still = next_steps(comparison(*better()))
     assert any(step.startswith("--epochs 9") for step in still)
@@ -154,6 +175,40 @@ def test_a_linear_classifier_says_nothing_about_the_epochs_of_others():
     lost = next_steps(comparison(run("finetune", 0, [0.5]), run("scratch", 0, [0.5])))
     for option in ("--size 128", "--cross-validate", "lp-ft codes-softmax", "d2ltl.advice"):
         assert any(option in step for step in lost)
+
+
+@pytest.mark.parametrize(
+    ("counts", "balance", "suggested"),
+    [((20, 150), False, True), ((20, 40), False, True), ((20, 150), True, False), ((30, 40), False, False)],
+)
+def test_unequal_classes_may_be_balanced(counts, balance, suggested):
+    uneven = comparison(*better())
+    uneven.settings = {**SETTINGS, "balance": balance}
+    uneven.inventory = {"parts": {"train": {"of_class": dict(zip(CLASSES, counts))}}}
+    few, many = counts
+    step = f"--balance: every class counts the same in training, hot dog ({few} images) as much as other & more ({many}"
+    assert any(text.startswith(step) for text in next_steps(uneven)) == suggested
+
+
+def test_next_steps_can_be_typed_and_were_not_taken_already():
+    lost = comparison(run("finetune", 0, [0.5]), run("scratch", 0, [0.5]))
+    assert any(step.startswith("python -m d2ltl.advice '<my> hot dogs': ") for step in next_steps(lost))
+    lost.settings = {**SETTINGS, "cross_validate": 3}
+    assert "More test images: a smaller margin." in next_steps(lost)
+
+
+def test_the_gains_say_so_if_they_are_of_the_images_for_validation():
+    validated = comparison(*better())
+    validated.inventory = {"parts": {"validation": {}}}
+    (sentence,) = reading(validated)
+    assert "ends 20.0 points higher (on the images for validation). Transfer paid off." in sentence
+
+
+def test_one_epoch_is_no_plural_and_three_strategies_have_a_comma(tmp_path):
+    one = comparison(*(run(name, 0, [0.6]) for name in ("finetune", "lp-ft", "scratch")))
+    one.settings = {**SETTINGS, "epochs": 1}
+    assert "finetune, lp-ft and scratch: one epoch cannot show the end of learning." in warnings(one)
+    assert "1 epoch," in write_report(one, tmp_path).read_text()
 
 
 def test_a_complete_and_certain_comparison_needs_nothing_more():
@@ -193,7 +248,9 @@ def test_the_page_holds_everything_in_one_file(tmp_path):
     runs = [run("finetune", 0, [0.8, 0.9, 0.9], [mistake]), run("scratch", 0, [0.6, 0.65, 0.7])]
     page = write_report(comparison(*runs), tmp_path / "out").read_text()
     assert sorted(file.name for file in (tmp_path / "out").iterdir()) == [
-        "confusion.png", "curves.png", "mistakes.png", "predictions.csv", "report.html", "report.json"]  # fmt: skip
+        *("MODEL_CARD.md", "confusion.png", "curves.png", "mistakes.png", "predictions.csv", "report.html"),
+        "report.json",
+    ]
     assert page.count('src="data:image/png;base64,') == 3
     assert not re.search(r"""(src|href)=["']?(?!["']?data:)""", page)
     assert "&lt;my&gt; hot dogs" in page
@@ -234,4 +291,4 @@ def test_a_report_replaces_the_one_before(tmp_path):
     write_report(comparison(*better()), tmp_path)
     write_report(comparison(run("finetune", 0, [0.9])), tmp_path)
     assert len(json.loads((tmp_path / "report.json").read_text())["runs"]) == 1
-    assert len(list(tmp_path.iterdir())) == 6
+    assert len(list(tmp_path.iterdir())) == 7

@@ -111,6 +111,7 @@ def test_cross_validation_tests_every_image_once(stripes, source_file, tmp_path)
         assert run.history.seconds == pytest.approx(sum(e["seconds"] for record in of_folds for e in record["history"]))
         assert [record["history"][-1]["test_acc"] for record in of_folds] == run.folds
         assert Run.from_dict(run.to_dict()).folds == run.folds
+    assert comparison.inventory["folds"] == 3
     table = report.table(comparison)
     assert "of each fold" in table
     assert " ".join(f"{accuracy:.3f}" for accuracy in comparison.runs[0].folds) in table
@@ -296,6 +297,8 @@ def test_log_and_report_say_what_each_part_is_for_and_what_is_left_out(source_fi
         page.split()
     )
     assert "The curves and the gains are of the images for validation." in page
+    assert "codes-svm, seed 0 (test acc is that of the images for validation):" in caplog.messages
+    assert "Here, test acc is the accuracy on the images for validation." in page
     inventory = json.loads((tmp_path / "out/report.json").read_text())["inventory"]
     assert inventory["parts"]["validation"]["of_class"] == {"across": 2, "upright": 2}
     assert comparison.runs[0].confusion.sum() == 6

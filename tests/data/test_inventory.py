@@ -40,6 +40,18 @@ def test_drawn_test_images_and_what_is_left_out_once(tmp_path):
     )
 
 
+def test_folds_are_of_all_images(stripes, tmp_path):
+    divided = shutil.copytree(stripes, tmp_path / "divided")
+    undivided = shutil.copytree(stripes / "train", tmp_path / "photos")
+    write_images(divided / "val", 3)
+    for folder, line in (
+        (stripes, "images in 3 folds (of train/ + test/): across 30, upright 30, in all 60; left out: none"),
+        (undivided, "images in 3 folds (of photos/): across 20, upright 20, in all 40; left out: none"),
+        (divided, "images in 3 folds (of train/ + val/ + test/): across 33, upright 33, in all 66; left out: none"),
+    ):
+        assert describe_inventory(take_inventory(d2ltl.load_images(folder), folds=3)) == line
+
+
 def test_images_without_classes_have_a_number(stripes):
     _, test = d2ltl.load_images(stripes)
     inventory = take_inventory((d2ltl.UnlabelledImages(stripes / "train"), test))

@@ -33,8 +33,11 @@ def write(root, numbers, **tables):
 )
 def test_kaggles_layout_is_read_by_its_table(tmp_path, caplog, name, head, form):
     write(tmp_path, {"train": 10, "test": 4}, **{name: (head, form, range(10))})
-    train, test = d2ltl.load_images(tmp_path)
+    with caplog.at_level("INFO"):
+        train, test = d2ltl.load_images(tmp_path)
     assert train.synsets == test.synsets == ["a", "b"]
+    assert f"{name}.csv has the classes of 10 of 10 images" in caplog.text
+    assert "no test images with classes, so a fifth is drawn: 8 images to train, 2 to test" in caplog.text
     assert (len(train), len(test)) == (8, 2)
     assert all(label == int(path[-5]) % 2 for path, label in train.items + test.items)
     assert train.left_out == {"images in test/ without known classes": 4}

@@ -98,6 +98,14 @@ def test_options_are_checked_before_the_work(run, photos, capsys, options, words
     assert words in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("label", [0, 1])
+def test_the_best_place_is_as_bright_as_the_photograph(run, label):
+    """Of many classes, or at another scale than in training, no place may have a high probability."""
+    where = places_of(d2ltl.load_net(run))
+    lit = where(np.full((70, 90, 3), 200, np.uint8), label)
+    assert lit.max() == 200
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

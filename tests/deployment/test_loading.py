@@ -77,6 +77,23 @@ def test_a_comparison_means_its_most_accurate_network(compared):
         assert accuracies[strategy][int(seed)] == max(accuracies[strategy].values())
 
 
+@pytest.mark.parametrize(
+    ("options", "ending"),
+    [({}, "codes-softmax, seed 0"), ({"seeds": [3, 4]}, ", the most accurate of 2 networks"),
+     ({"cross_validate": 2}, ", the most accurate of 2 networks")],
+)  # fmt: skip
+def test_the_log_names_the_network_that_a_comparison_means(stripes, source_file, tmp_path, caplog, options, ending):
+    settings = {**OPTIONS, **options, "strategies": ["codes-softmax"], "out": tmp_path}
+    d2ltl.run_comparison(stripes, pretrained=source_file, **settings)
+    with caplog.at_level("INFO"):
+        found = find_parameters(tmp_path)
+    message = caplog.messages[-1]
+    assert message.endswith(ending)
+    assert ("fold" in message) == ("cross_validate" in options)
+    name = message.split(": ")[-1].split(", the most")[0]  # such as "codes-softmax, seed 0, fold 2"
+    assert name.replace(", ", "-").replace(" ", "") == found.stem
+
+
 def test_a_run_works_away_from_its_comparison(compared, stripes, tmp_path):
     for suffix in ("params", "json"):
         shutil.copy(compared / f"runs/codes-softmax-1-seed0.{suffix}", tmp_path / f"moved.{suffix}")
