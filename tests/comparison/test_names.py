@@ -91,4 +91,4 @@ def test_numbers_after_a_name_from_right_to_left_keep_their_order(tmp_path, sour
     images = d2ltl.load_images(tmp_path / "photos")[1].subset([0])
     answers = Predictions(np.eye(2)[[column]], images.labels, images, comparison.classes)
     assert f"  {name}\u200e" in table(answers)
-    assert f"1 photograph: {name}\u200e 1; 0 unsure" in summary(answers)
+    assert f"1 image: {name}\u200e 1; 0 unsure" in summary(answers, calibrated=True)
