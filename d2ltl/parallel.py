@@ -53,11 +53,20 @@ def worker_pool(workers: Workers = None) -> Iterator[RunAll]:
     ClusterError
         If there is no scheduler at the address, it goes away, or a run dies with its worker again and again.
     """
+    check_workers(workers)
     if workers is None:
         yield _run_here
     else:
         with connect(workers) as client:
             yield partial(_run_on, client)
+
+
+def check_workers(workers: Workers) -> None:
+    """Raise SettingsError if there cannot be such workers, before any work is done."""
+    if workers is not None:
+        require("distributed", "cluster")
+    if isinstance(workers, int) and workers < 1:
+        raise SettingsError(f"workers is {workers}; give at least 1 process, or the address of a Dask scheduler.")
 
 
 def _run_here(
@@ -85,8 +94,6 @@ def connect(workers: int | str) -> Iterator[Any]:
 
 
 def _local_cluster(distributed: Any, workers: int) -> Any:
-    if workers < 1:
-        raise SettingsError(f"workers is {workers}; give at least 1 process, or the address of a Dask scheduler.")
     threads = os.environ["OMP_NUM_THREADS"]
     if not runtime.threads_were_given:
         threads = str(max(1, runtime.usable_processors() // workers))

@@ -27,7 +27,7 @@ from d2ltl.history import Epoch, History
 from d2ltl.models.precision import current_precision, use_precision
 from d2ltl.models.shapes import check_input
 from d2ltl.models.sources import default_weights, shared_source
-from d2ltl.parallel import Workers, stop_if_asked, worker_pool
+from d2ltl.parallel import Workers, check_workers, stop_if_asked, worker_pool
 from d2ltl.training.calibration import calibrate
 from d2ltl.training.evaluation import confusion_matrix, predict
 
@@ -103,7 +103,8 @@ def run_comparison(
     D2LTLError
         If an argument, the data or the weights cannot be used, or a training diverges.
     """
-    _check_workers(workers, data)
+    check_workers(workers)
+    _check_data_of_workers(workers, data)
     data = default_data() if data == "auto" else data
     name = name_of(data)
     given = {
@@ -157,7 +158,7 @@ def run_comparison(
     )
 
 
-def _check_workers(workers: Workers, data: Data) -> None:
+def _check_data_of_workers(workers: Workers, data: Data) -> None:
     if workers is not None and not isinstance(data, (str, os.PathLike)):
         raise SettingsError("Workers load the images themselves: give the name, folder or archive instead of a pair.")
     if workers is not None and mx.util.is_np_array():
