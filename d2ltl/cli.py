@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import io
 import logging
+import shlex
 import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from d2ltl.datasets import DEFAULTS, LITE_DEFAULTS, PHOTOGRAPHS, Defaults
@@ -79,6 +81,16 @@ def add_options(parser: argparse._ActionsContainer, *names: str) -> None:
     """Add some of the shared `OPTIONS` to a parser or to a group of its arguments."""
     for name in names:
         parser.add_argument(name, **OPTIONS[name])
+
+
+def resume_hint(module: str, out: Path, arguments: Sequence[str]) -> str:
+    """Return how to go on with a stopped command whose output folder is `out`, given its arguments."""
+    if not (out / "settings.json").exists():
+        return "Nothing was written yet."
+    again = ["--resume", *(argument for argument in arguments if argument != "--resume")]
+    if "--out" not in again:
+        again += ["--out", str(out)]
+    return f"Go on with: {shlex.join([sys.executable, '-m', module, *again])}"
 
 
 def run_command(work: Callable[[], object], stopped: Callable[[], str] = lambda: "Nothing was written.") -> int:

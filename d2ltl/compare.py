@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from d2ltl.cli import add_options, default_of, new_parser, run_command
+from d2ltl.cli import add_options, default_of, new_parser, resume_hint, run_command
 from data_hub import DATA_HUB, DataHubError
 
 DESCRIPTION = """\
@@ -85,15 +85,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parse(arguments)
     if args.out is None:
         args.out = Path("results", datetime.now().strftime("%Y-%m-%d-%H%M%S"))
-        arguments += ["--out", str(args.out)]
-    return run_command(lambda: _compare(args), lambda: _resume_hint(args.out, arguments))
-
-
-def _resume_hint(out: Path, arguments: list[str]) -> str:
-    if not (out / "settings.json").exists():
-        return "Nothing was written yet."
-    again = ["--resume", *(argument for argument in arguments if argument != "--resume")]
-    return f"Go on with: {shlex.join([sys.executable, '-m', 'd2ltl.compare', *again])}"
+    return run_command(lambda: _compare(args), lambda: resume_hint("d2ltl.compare", args.out, arguments))
 
 
 def _compare(args: argparse.Namespace) -> None:

@@ -120,19 +120,9 @@ class RunFolder:
             raise CheckpointError(
                 f"{printable(str(out))} is not UTF-8, and MXNet cannot write to it. Choose another name."
             )
-        file = out / "settings.json"
-        if file.exists():
-            _check_settings(out, _read_json(file), settings)
-            if not resume:
-                raise CheckpointError(f"{out} holds this comparison already: resume it, or choose another folder.")
-        elif resume:
-            raise CheckpointError(f"{out} holds no comparison to resume.")
-        elif out.exists() and not _is_free(out):
+        if not resume and not (out / "settings.json").exists() and out.exists() and not _is_free(out):
             raise CheckpointError(f"{out} is there and holds no comparison. Choose another folder.")
-        else:
-            (out / "runs").mkdir(parents=True, exist_ok=True)
-            write_json(file, settings)
-        return cls(out / "runs")
+        return cls(claim_runs(out, settings, resume, "comparison"))
 
     def checkpoint(self, strategy: str, seed: int, fold: int = 0) -> Path:
         """Return the path of the checkpoint of an unfinished run."""
@@ -177,6 +167,27 @@ class RunFolder:
         self.checkpoint(run.strategy, run.seed, fold).unlink(missing_ok=True)
 
 
+def claim_runs(out: Path, settings: dict[str, Any], resume: bool, what: str) -> Path:
+    """Return the folder ``runs`` in an output folder: a new one, or that of the same settings, to resume.
+
+    CheckpointError is raised if the output folder holds runs of other settings, or these settings and `resume` is
+    False, or none and `resume` is True. `what` is what the settings are of.
+    """
+    file, runs = out / "settings.json", out / "runs"
+    saved = _read_json(file) if file.exists() else None
+    begun = any(path.is_file() for path in runs.rglob("*"))
+    if saved is not None and (begun or resume or saved == settings):
+        _check_settings(out, saved, settings, what)
+        if not resume:
+            raise CheckpointError(f"{out} holds this {what} already: resume it, or choose another folder.")
+    elif resume:
+        raise CheckpointError(f"{out} holds no {what} to resume.")
+    else:
+        runs.mkdir(parents=True, exist_ok=True)
+        write_json(file, settings)
+    return runs
+
+
 def _is_free(out: Path) -> bool:
     """Return whether a folder is empty, or contains only the files of a process that was killed in `claim`."""
     return out.is_dir() and all(path.name in ("runs", ".settings.part.json") for path in out.rglob("*"))
@@ -189,8 +200,9 @@ def _read_json(file: Path) -> dict[str, Any]:
         raise CheckpointError(f"{file} is not of a comparison, or is damaged ({error}).") from error
 
 
-def _check_settings(out: Path, saved: dict[str, Any], settings: dict[str, Any]) -> None:
+def _check_settings(out: Path, saved: dict[str, Any], settings: dict[str, Any], what: str) -> None:
     same = {**UNRECORDED, **saved}
     if changed := [name for name in settings if same.get(name) != settings[name]]:
         changes = ", ".join(f"{name} {same.get(name)}, now {settings[name]}" for name in changed)
-        raise CheckpointError(f"{out} holds a comparison with {changes}. Choose another folder.")
+        article = "an" if what[0] in "aeiou" else "a"
+        raise CheckpointError(f"{out} holds {article} {what} with {changes}. Choose another folder.")

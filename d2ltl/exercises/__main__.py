@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from d2ltl.cli import add_options, new_parser, run_command
+from d2ltl.cli import add_options, new_parser, resume_hint, run_command
 from d2ltl.exercises.settings import EPOCHS, QUICK_BATCH, QUICK_EPOCHS
 
 DESCRIPTION = """\
@@ -50,13 +50,19 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
                              "faster, but less certain")
     parser.add_argument("--out", type=Path, metavar="DIR",
                         help="output folder; default: a new folder in results/, named by exercise, date and time")
+    parser.add_argument("--resume", action="store_true",
+                        help="go on with the interrupted exercise in --out, with the same arguments (exercises 1 to 3)")
     # fmt: on
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if args.resume and args.out is None:
+        parser.error("--resume needs --out, the folder of the exercise to go on with")
+    return args
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run an exercise. Return the exit status: 0, 2 after an error in arguments or data, 130 after Ctrl-C."""
-    args = parse(argv)
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    args = parse(arguments)
     out = args.out or Path("results", f"exercise-{args.exercise}-{datetime.now():%Y-%m-%d-%H%M%S}")
 
     def work() -> None:
@@ -65,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"Figure and numbers will be in {out}")
         run_exercise(args, out)
 
-    return run_command(work)
+    return run_command(work, lambda: resume_hint("d2ltl.exercises", out, arguments))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from d2ltl import runtime
+from d2ltl.comparison.runs import claim_runs
 from d2ltl.data.inventory import log_inventory
 from d2ltl.data.pairs import Pair, load_images
 from d2ltl.data.subsets import sample
@@ -33,13 +34,16 @@ from d2ltl.exercises.sweeps import frozen_features, lr_sweep, mean_accuracy, tun
 from d2ltl.exercises.trials import Trial
 from d2ltl.files import write_bytes, write_json
 from d2ltl.models.sources import source_net
+from d2ltl.parallel import check_workers
 from d2ltl.plot import png
 from d2ltl.training.evaluation import chance_of
 
 
 def run_exercise(args: argparse.Namespace, out: Path) -> None:
     """Run one exercise, write its figures and numbers to a folder, and print the results."""
-    out.mkdir(parents=True, exist_ok=True)  # before the training, so that an error appears at once
+    if args.exercise == 4 and (args.workers is not None or args.resume):
+        raise SettingsError("Exercise 4 trains two networks for each seed; it takes no --workers and no --resume.")
+    check_workers(args.workers)
     name = default_data() if args.data == "auto" else args.data
     data = load_images(name, skip_unreadable=args.skip_unreadable)
     inventory = log_inventory(data)
@@ -55,10 +59,15 @@ def run_exercise(args: argparse.Namespace, out: Path) -> None:
         "batch_size": batch_size if args.batch_size is None else args.batch_size,
         "seeds": args.seeds,
     }
-    if args.exercise == 4 and args.workers is not None:
-        raise SettingsError("Exercise 4 trains two networks for each seed; it takes no --workers.")
+    out.mkdir(parents=True, exist_ok=True)  # before the training, so that an error appears at once
+    if args.exercise < 4:
+        options["source"] = source_net(args.net, args.pretrained)
+        kept = {name: value for name, value in options.items() if name not in ("data", "source")}
+        kept.update(data=name, quick=args.quick, **{given: getattr(args, given) for given in KEPT})
+        args.keep = claim_runs(out, kept, args.resume, "exercise")
     title = title_of(name, is_rendered(data[0].root))
     measured, figures, lines = EXERCISES[args.exercise](args, options, title)
+    options.pop("source", None)
     settings = {"exercise": args.exercise, "data": name, "images": [len(part) for part in options.pop("data")],
                 "inventory": inventory, "quick": args.quick, **options}  # fmt: skip
     for file, figure in figures.items():
@@ -73,15 +82,13 @@ def _some(data: Pair, numbers: Sequence[int]) -> Pair:
     return train, test
 
 
+KEPT = ("exercise", "rates", "net", "pretrained", "skip_unreadable")  # arguments that the runs depend on
+
 Measured = tuple[dict[str, Any], "dict[str, Figure]", list[str]]  # numbers, figures by file name, lines to print
 
 
-def _source(args: argparse.Namespace) -> Any:
-    return source_net(args.net, args.pretrained)
-
-
 def _sweep(args: argparse.Namespace, options: dict[str, Any], title: str) -> Measured:
-    trials = lr_sweep(args.rates or RATES, source=_source(args), workers=args.workers, **options)
+    trials = lr_sweep(args.rates or RATES, workers=args.workers, keep=args.keep, **options)
     means = mean_accuracy(trials).items()
     lines = [f"learning rate {rate:g}: {'diverged' if mean != mean else f'{mean:.3f}'}" for rate, mean in means]
     figure = plot_rates(trials, title=f"{args.net}, on {title}", chance=chance_of(options["data"][1]))
@@ -90,7 +97,7 @@ def _sweep(args: argparse.Namespace, options: dict[str, Any], title: str) -> Mea
 
 def _tune(args: argparse.Namespace, options: dict[str, Any], title: str) -> Measured:
     rates = {"finetune": args.rates or TUNED_RATES, "scratch": SCRATCH_RATES}
-    tuned = tune(rates, source=_source(args), workers=args.workers, **options)
+    tuned = tune(rates, workers=args.workers, keep=args.keep, **options)
     grid, trials = ([t for of in tuned.values() for t in getattr(of, part)] for part in ("grid", "trials"))
     lines = [
         f"{way}: test acc {_mean(of.trials):.3f} with learning rate {of.learning_rate:g} and {of.epochs} epochs"
@@ -103,7 +110,7 @@ def _tune(args: argparse.Namespace, options: dict[str, Any], title: str) -> Meas
 
 def _freeze(args: argparse.Namespace, options: dict[str, Any], title: str) -> Measured:
     rate = _one_rate(args, BOOK.lr_finetune)
-    trials = frozen_features(rate, source=_source(args), workers=args.workers, **options)
+    trials = frozen_features(rate, workers=args.workers, keep=args.keep, **options)
     ways = {way: [trial for trial in trials if trial.way == way] for way in dict.fromkeys(t.way for t in trials)}
     lines = [
         f"{way}: test acc {_mean(of):.3f}, {sum(t.seconds for t in of) / len(of):.1f} s" for way, of in ways.items()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from mxnet.gluon import HybridBlock
 from d2ltl.data.augmentation import test_augs
 from d2ltl.data.batches import loader
 from d2ltl.data.folders import ImageFolder
+from d2ltl.data.formats import PathLike
 from d2ltl.data.pairs import Data, as_pair
 from d2ltl.data.subsets import split
 from d2ltl.errors import DivergenceError, check_seeds, check_some
@@ -36,6 +38,7 @@ def lr_sweep(
     seeds: Sequence[int] = (0,),
     way: str = "finetune",
     workers: Workers = None,
+    keep: PathLike | None = None,
     **options: Any,
 ) -> list[Trial]:
     """Train with each learning rate and each seed (exercise 1 of section 13.2), and return the runs in this order.
@@ -48,12 +51,15 @@ def lr_sweep(
         Name of a strategy; see `find_strategy`.
     workers : int or str, optional
         See `run_comparison`. The source model is then from `source_net`, and unchanged.
+    keep : path, optional
+        Folder for the records of finished runs, which are not run again, and for the checkpoints of the others. Use it
+        for the same arguments only.
     **options
         ``source``, ``data``, ``epochs``, ``size``, ``batch_size``: see `run_trial`.
     """
     check_some(rates=rates)
     check_seeds(seeds)
-    return run_trials([(way, rate, seed) for rate in rates for seed in seeds], workers, **options)
+    return run_trials([(way, rate, seed) for rate in rates for seed in seeds], workers, keep, **options)
 
 
 def mean_accuracy(trials: Sequence[Trial]) -> dict[float | None, float]:
@@ -82,6 +88,7 @@ def tune(
     data: Data,
     epochs: int = 5,
     seeds: Sequence[int] = (0,),
+    keep: PathLike | None = None,
     **options: Any,
 ) -> dict[str, Tuning]:
     """Choose the learning rate and the number of epochs of each strategy (exercise 2 of section 13.2).
@@ -96,7 +103,7 @@ def tune(
         Learning rates to try for each strategy.
     epochs : int
         Maximal number of epochs. Smaller numbers are evaluated during the same runs.
-    data, seeds, **options
+    data, seeds, keep, **options
         See `lr_sweep`.
 
     Raises
@@ -109,10 +116,11 @@ def tune(
     parts = split(train, VALIDATION_SHARE) if train.validation is None else (train, train.validation)
     tuned = {}
     for way, of_way in rates.items():
-        grid = lr_sweep(of_way, seeds=seeds, way=way, data=parts, epochs=epochs, **options)
+        folders = [None if keep is None else Path(keep, part) for part in ("grid", "best")]
+        grid = lr_sweep(of_way, seeds=seeds, way=way, keep=folders[0], data=parts, epochs=epochs, **options)
         rate, best_epochs = best_settings(grid)
         logger.info("%s: best with learning rate %g and %d epochs", way, rate, best_epochs)
-        again = lr_sweep([rate], seeds=seeds, way=way, data=data, epochs=best_epochs, **options)
+        again = lr_sweep([rate], seeds=seeds, way=way, keep=folders[1], data=data, epochs=best_epochs, **options)
         tuned[way] = Tuning(grid, rate, best_epochs, again)
     return tuned
 
@@ -139,6 +147,7 @@ def frozen_features(
     seeds: Sequence[int] = (0,),
     ways: Sequence[str] = ("finetune", "frozen", "fixed", "codes-svm", "codes-softmax"),
     workers: Workers = None,
+    keep: PathLike | None = None,
     **options: Any,
 ) -> list[Trial]:
     """Train with frozen features, and with fine-tuning for comparison (exercise 3 of section 13.2).
@@ -148,7 +157,7 @@ def frozen_features(
     """
     check_some(ways=ways)
     check_seeds(seeds)
-    return run_trials([(way, learning_rate, seed) for way in ways for seed in seeds], workers, **options)
+    return run_trials([(way, learning_rate, seed) for way in ways for seed in seeds], workers, keep, **options)
 
 
 def features_by_mode(

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from mxnet.gluon import HybridBlock
 
 from d2ltl.comparison.strategies import Rates, find_strategy, train_network
+from d2ltl.data.formats import PathLike
 from d2ltl.data.pairs import Data, Pair, as_pair
 from d2ltl.errors import DivergenceError, SettingsError
+from d2ltl.files import write_json
 from d2ltl.history import History
 from d2ltl.models.sources import origin_of, shared_source
 from d2ltl.parallel import Workers, stop_if_asked, worker_pool
@@ -54,6 +58,12 @@ class Trial:
         """Return the trial as a dict of JSON values."""
         return {**vars(self), "history": self.history and self.history.to_dict()}
 
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Trial:
+        """Return the trial that `to_dict` converted to a dict."""
+        history = values["history"]
+        return cls(**{**values, "history": history and History.from_dict(history)})
+
 
 def run_trial(
     way: str,
@@ -65,6 +75,7 @@ def run_trial(
     epochs: int = 5,
     size: int = 224,
     batch_size: int = 128,
+    checkpoint: PathLike | None = None,
 ) -> Trial:
     """Train one network by a strategy, and return the record of the run.
 
@@ -79,7 +90,7 @@ def run_trial(
         Learning rate of the strategy.
     source : HybridBlock
         Source model from `source_net`. It is not changed.
-    data, epochs, seed, size, batch_size
+    data, epochs, seed, size, batch_size, checkpoint
         See `train_fine_tuning`, where `epochs` is called `num_epochs`.
     """
     by_gradient = bool(find_strategy(way).rate)
@@ -88,7 +99,8 @@ def run_trial(
     rate = learning_rate if by_gradient else None
     rates = None if rate is None else Rates(*[rate] * len(Rates._fields))
     pair = as_pair(data)
-    options: dict[str, Any] = {"num_epochs": epochs, "size": size, "batch_size": batch_size, "seed": seed}
+    options: dict[str, Any] = {"num_epochs": epochs, "size": size, "batch_size": batch_size, "seed": seed,
+                               "checkpoint": checkpoint}  # fmt: skip
     history = history_unless_diverged(
         lambda: train_network(way, source, data=pair, rates=rates, verbose=False, callbacks=[stop_if_asked], **options)[
             1
@@ -98,21 +110,43 @@ def run_trial(
 
 
 def run_trials(
-    runs: Sequence[tuple[str, float | None, int]], workers: Workers, *, source: HybridBlock, data: Data, **options: Any
+    runs: Sequence[tuple[str, float | None, int]],
+    workers: Workers,
+    keep: PathLike | None,
+    *,
+    source: HybridBlock,
+    data: Data,
+    **options: Any,
 ) -> list[Trial]:
     """Return the results of `run_trial` for each strategy, learning rate and seed, in this order; see `lr_sweep`."""
-    pair = as_pair(data)
-    if workers is None:
-        return [run_trial(*run, source=source, data=pair, **options) for run in runs]
+    pair, folder = as_pair(data), None if keep is None else Path(keep).absolute()
+    if folder:
+        folder.mkdir(parents=True, exist_ok=True)
     with worker_pool(workers) as run_all:
-        tasks = [(*run, origin_of(source), pair, options) for run in runs]
-        return run_all(_run_by_origin, tasks, describe=describe_trial)
+        origin = source if workers is None else origin_of(source)
+        return run_all(_run, [(*run, origin, pair, options, folder) for run in runs], describe=describe_trial)
 
 
-def _run_by_origin(
-    way: str, rate: float | None, seed: int, origin: tuple[str, str], data: Pair, options: dict[str, Any]
+def _run(
+    way: str,
+    rate: float | None,
+    seed: int,
+    source: HybridBlock | tuple[str, str],
+    data: Pair,
+    options: dict[str, Any],
+    folder: Path | None,
 ) -> Trial:
-    return run_trial(way, rate, seed, source=shared_source(*origin), data=data, **options)
+    """Run a trial, or load its record. Workers get the name and the weights of the source model."""
+    record = folder and folder / f"{way}{'' if rate is None else f'-{rate:g}'}-seed{seed}.json"
+    if record and record.exists():
+        return log_trial(Trial.from_dict(json.loads(record.read_text(encoding="utf-8"))))
+    net = shared_source(*source) if isinstance(source, tuple) else source
+    checkpoint = record and record.with_name(f"{record.stem}.checkpoint")
+    trial = run_trial(way, rate, seed, source=net, data=data, checkpoint=checkpoint, **options)
+    if record and checkpoint:
+        write_json(record, trial.to_dict())
+        checkpoint.unlink(missing_ok=True)
+    return trial
 
 
 def history_unless_diverged(train: Callable[[], History]) -> History | None:

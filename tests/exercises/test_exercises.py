@@ -201,7 +201,7 @@ def test_the_command_writes_a_figure_and_numbers(stripes, source_file, tmp_path,
     assert says in capsys.readouterr().out
     assert "images to train (train/) + to test (test/): across 20 + 10, upright 20 + 10" in caplog.text
     assert sorted(file.name for file in (tmp_path / "out").iterdir()) == [
-        f"exercise-{exercise}.json", f"exercise-{exercise}.png"]  # fmt: skip
+        f"exercise-{exercise}.json", f"exercise-{exercise}.png", "runs", "settings.json"]  # fmt: skip
     numbers = json.loads((tmp_path / "out" / f"exercise-{exercise}.json").read_text())
     assert numbers["images"] == [40, 20]
     assert all(0 <= trial["history"]["epochs"][-1]["test_acc"] <= 1 for trial in numbers["trials"])
@@ -223,6 +223,40 @@ def test_mistakes_end_with_status_2_and_one_line(stripes, source_file, tmp_path,
     error = capsys.readouterr().err
     assert problem in error
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("exercise", [1, 2, 3])
+def test_a_stopped_exercise_goes_on(stripes, source_file, tmp_path, capsys, monkeypatch, exercise):
+    """It is stopped in the second epoch of its third run; finished runs are not run again."""
+    given = ("--rates", "0.01", "--epochs", "2", "--seeds", "0", "1")
+    assert run(exercise, stripes, source_file, tmp_path / "whole", *given) == 0
+    epochs = 0
+
+    def stop(_):
+        nonlocal epochs
+        epochs += 1
+        if epochs == 4:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("d2ltl.exercises.trials.stop_if_asked", stop)
+    assert run(exercise, stripes, source_file, tmp_path / "out", *given) == 130
+    error = capsys.readouterr().err
+    assert f"d2ltl.exercises --resume {exercise}" in error
+    monkeypatch.setattr("d2ltl.exercises.trials.stop_if_asked", lambda _: None)
+    assert run(exercise, stripes, source_file, tmp_path / "out", *given) == 2
+    assert "holds this exercise already" in capsys.readouterr().err
+    assert run(exercise, stripes, source_file, tmp_path / "out", *given, "--seeds", "0", "--resume") == 2
+    assert "holds an exercise with seeds [0, 1], now [0]" in capsys.readouterr().err
+    assert run(exercise, stripes, source_file, tmp_path / "out", *given, "--resume") == 0
+    whole, resumed = (
+        [
+            (t["way"], t["seed"], [(e["loss"], e["test_acc"]) for e in t["history"]["epochs"]])
+            for t in json.loads((tmp_path / out / f"exercise-{exercise}.json").read_text())["trials"]
+        ]
+        for out in ("whole", "out")
+    )
+    assert resumed == whole
+    assert not [*(tmp_path / "out").rglob("*.checkpoint")]
 
 
 @pytest.mark.parametrize("wrong", [["5"], [], ["1", "--size", "big"]])
@@ -274,7 +308,7 @@ def test_a_title_names_the_data_and_not_its_parent(stripes, source_file, tmp_pat
     monkeypatch.setattr("matplotlib.figure.Figure.suptitle", lambda self, title, **_: titles.append(title))
     folders = write_images(tmp_path / "my photos", 10)  # bare class folders
     for data, name in ((folders, "my photos"), (stripes, stripes.name)):
-        assert run(1, stripes, source_file, tmp_path / "out", "--rates", "0.01", "--data", str(data)) == 0
+        assert run(1, stripes, source_file, tmp_path / f"of {name}", "--rates", "0.01", "--data", str(data)) == 0
         assert titles.pop() == f"tiny, on {name}"
 
 
