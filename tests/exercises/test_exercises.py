@@ -308,7 +308,7 @@ def test_a_title_names_the_data_and_not_its_parent(stripes, source_file, tmp_pat
     monkeypatch.setattr("matplotlib.figure.Figure.suptitle", lambda self, title, **_: titles.append(title))
     folders = write_images(tmp_path / "my photos", 10)  # bare class folders
     for data, name in ((folders, "my photos"), (stripes, stripes.name)):
-        assert run(1, stripes, source_file, tmp_path / f"of {name}", "--rates", "0.01", "--data", str(data)) == 0
+        assert run(1, stripes, source_file, tmp_path / name.split()[0], "--rates", "0.01", "--data", str(data)) == 0
         assert titles.pop() == f"tiny, on {name}"
 
 
