@@ -70,7 +70,7 @@ def check_workers(workers: Workers) -> None:
 
 
 def _run_here(
-    function: Callable[..., Any], runs: Sequence[tuple[Any, ...]], describe: Callable[[Any], str] = str
+    function: Callable[..., Any], runs: Sequence[tuple[Any, ...]], describe: Callable[[Any], str] | None = None
 ) -> list[Any]:
     return [function(*arguments) for arguments in runs]
 
@@ -79,6 +79,7 @@ def _run_here(
 def connect(workers: int | str) -> Iterator[Any]:
     """Yield a Dask client: of new processes on this machine, or of the cluster of a scheduler; see `worker_pool`."""
     distributed = require("distributed", "cluster")
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # its errors are raised here too
     with contextlib.ExitStack() as stack:
         address: Any = workers
         if isinstance(workers, int):
@@ -104,7 +105,10 @@ def _local_cluster(distributed: Any, workers: int) -> Any:
 
 
 def _run_on(
-    client: Any, function: Callable[..., Any], runs: Sequence[tuple[Any, ...]], describe: Callable[[Any], str] = str
+    client: Any,
+    function: Callable[..., Any],
+    runs: Sequence[tuple[Any, ...]],
+    describe: Callable[[Any], str] | None = None,
 ) -> list[Any]:
     """Run a function on the workers of a Dask client; `describe` returns a text about a result, to log."""
     distributed = require("distributed", "cluster")
@@ -112,7 +116,9 @@ def _run_on(
     futures = [client.submit(_do, function, pickle.dumps(arguments), stop, pure=False) for arguments in runs]
     try:
         for future in with_progress(distributed.as_completed(futures), "runs", "run", len(futures)):
-            logger.info("%s", describe(future.result()))
+            result = future.result()
+            if describe:
+                logger.info("%s", describe(result))
         return [future.result() for future in futures]
     except distributed.KilledWorker as error:
         raise ClusterError(
