@@ -7,7 +7,6 @@ import logging
 import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,9 +14,9 @@ from mxnet.gluon.data.vision import ImageFolderDataset
 
 from d2ltl.arrays import to_mx
 from d2ltl.data.decoding import REMEDY, DecodedImages, Levels
-from d2ltl.data.formats import SUFFIXES, PathLike, fault_of, is_image
-from d2ltl.data.layout import Folder, find_classes, part_name
-from d2ltl.data.masks import find_mask_folders, find_masks
+from d2ltl.data.formats import SUFFIXES, PathLike, fault_of
+from d2ltl.data.layout import Folder, find_classes
+from d2ltl.data.scanning import hint_for, scan
 from d2ltl.datasets import find_data
 from d2ltl.errors import ImageFolderError
 from d2ltl.files import printable
@@ -25,13 +24,6 @@ from d2ltl.progress import with_progress
 
 logger = logging.getLogger(__name__)
 
-CLUTTER = frozenset({"thumbs.db", "desktop.ini", "__macosx", "@eadir", "#recycle", "$recycle.bin"})
-"""Files and folders of file managers. They are ignored, as hidden ones are."""
-DOCUMENTS = frozenset({"", ".txt", ".md", ".rst", ".json", ".xml", ".yaml", ".yml", ".html", ".pdf", ".py", ".zip"})
-ANNOTATIONS = frozenset({".csv", ".xml", ".txt", ".json"})  # suffixes of labels beside an image of the same stem
-ARCHIVES = frozenset({".zip", ".tar", ".tgz", ".gz", ".xz", ".bz2"})
-OUTPUTS = (("settings.json", "runs"), ("report.json", "report.html"), *((f"exercise-{n}.json",) for n in range(1, 5)))
-"""Names in the output folders of this library: a comparison that has begun, a report, and each exercise."""
 CACHE_BYTES = 2**30  # size limit of the decoded images that an ImageFolder keeps
 
 
@@ -74,7 +66,7 @@ class ImageFolder(ImageFolderDataset):
             found = f"{len(tree.folders)} class folder{'s' * (len(tree.folders) != 1)}"
             names = f" ({', '.join(folder.path.name for folder in tree.folders)})" if tree.folders else ""
             raise ImageFolderError(
-                f"{tree.path} has {found}{names}; at least 2 are needed, one for each class.{_hint(tree)}"
+                f"{tree.path} has {found}{names}; at least 2 are needed, one for each class.{hint_for(tree)}"
             )
         self.synsets = [printable(folder.path.name) for folder in tree.folders]
         self.items = []
@@ -237,93 +229,10 @@ class UnlabelledImages(ImageFolder):
         self.synsets: list[str] = []
         self.items = [(os.fspath(path), 0) for path in self._tree.all_images()]
         if not self.items:
-            raise ImageFolderError(f"{root} holds no image, nor do the folders in it.{_hint(self._tree)}")
+            raise ImageFolderError(f"{root} holds no image, nor do the folders in it.{hint_for(self._tree)}")
 
 
 def check_every_class(images: ImageFolder, purpose: str) -> None:
     """Raise ImageFolderError if a class has no image. `purpose`, such as ``'train'``, completes the message."""
     if missing := set(range(len(images.synsets))) - set(images.labels.tolist()):
         raise ImageFolderError(f"{images.root} has no image of {images.synsets[min(missing)]} to {purpose}.")
-
-
-def scan(root: PathLike, *, with_masks: bool = False) -> Folder:
-    """Return the tree of a folder: its images and folders, without hidden ones, masks, and reports of this library.
-
-    Links are followed, unless they lead to a folder above. ImageFolderError is raised if `root` is not a folder.
-    `with_masks` says whether images that look like masks of others are images.
-    """
-    if not Path(root).is_dir():
-        raise ImageFolderError(f"{root} is not a folder. It should hold one folder of images for each class.")
-    return _scan(Path(root), frozenset(), with_masks)
-
-
-def _scan(path: Path, above: frozenset[str], with_masks: bool) -> Folder:
-    above |= {os.path.realpath(path)}
-    entries = visible(path)
-    folders = [
-        _scan(entry, above, with_masks)
-        for entry in entries
-        if entry.is_dir() and os.path.realpath(entry) not in above and not _is_output(entry)
-    ]
-    images, left_out = _sort_files([entry for entry in entries if not entry.is_dir()], beside_folders=bool(folders))
-    masks, mask_folders = ([], []) if with_masks else (find_masks(images), find_mask_folders(images, folders))
-    left_out["masks"] = len(masks) + sum(len(folder.all_images()) for folder in mask_folders)
-    return Folder(
-        path,
-        sorted({*images} - {*masks}),
-        [folder for folder in folders if folder not in mask_folders],
-        +left_out,
-    )
-
-
-def _sort_files(files: Sequence[Path], beside_folders: bool) -> tuple[list[Path], Counter[str]]:
-    """Return the images among the files of one folder, and the numbers of other files by reason."""
-    left_out: Counter[str] = Counter()
-    images, stems = [], {file.stem for file in files if file.suffix.lower() in SUFFIXES}
-    for file in files:
-        suffix = file.suffix.lower()
-        if suffix in ANNOTATIONS and file.stem in stems:
-            left_out["annotations of images"] += 1
-        elif suffix == ".csv" or (suffix in DOCUMENTS and (beside_folders or (suffix and not stems))):
-            continue  # a table of labels, a read-me, a folder of annotations
-        elif _is_image(file):
-            images.append(file)
-        else:
-            left_out["files that are not images"] += 1
-    return images, left_out
-
-
-def _is_output(folder: Path) -> bool:
-    """Return whether a folder holds a report of this library, or is the folder ``results`` with such folders."""
-    if any(all((folder / name).exists() for name in names) for names in OUTPUTS):
-        return True
-    if folder.name != "results":
-        return False
-    return all(entry.is_dir() and (_is_output(entry) or not any(entry.iterdir())) for entry in visible(folder))
-
-
-def visible(folder: Path) -> list[Path]:
-    """Return the sorted entries of a folder, without hidden files and files of file managers."""
-    return sorted(p for p in folder.iterdir() if not p.name.startswith(".") and p.name.lower() not in CLUTTER)
-
-
-def _hint(tree: Folder) -> str:
-    """Return what to do with a folder that has no class folders, as far as its content tells, after a blank."""
-    if archives := [path.name for path in visible(tree.path) if path.suffix.lower() in ARCHIVES]:
-        return f" It holds the archive {archives[0]}: unpack it, or give it as the data."
-    if not tree.images or tree.filled():
-        return ""
-    hint = (
-        f" It holds {len(tree.images)} images itself. Move them to one folder for each class, or list them in "
-        f"{tree.path / 'labels.csv'}, with the columns file and label."
-    )
-    if part_name(tree.path.name):
-        return hint
-    return f"{hint} If they are one class of several, give the folder above, {tree.path.absolute().parent}."
-
-
-def _is_image(path: Path) -> bool:
-    if is_image(path):
-        return True
-    logger.warning("ignored %s, which is not an image", printable(str(path)))
-    return False

@@ -1,6 +1,6 @@
 """The layout of a data set: which folders are its parts, and which are its classes.
 
-These functions work on the tree of a folder, which `d2ltl.data.folders.scan` reads. They open no file.
+These functions work on the tree of a folder, which `d2ltl.data.scanning.scan` reads. They open no file.
 """
 
 from __future__ import annotations

@@ -14,10 +14,11 @@ from mxnet.gluon.data.vision import ImageFolderDataset
 
 from d2ltl.data.decoding import Levels
 from d2ltl.data.duplicates import note_copies
-from d2ltl.data.folders import ImageFolder, UnlabelledImages, scan
+from d2ltl.data.folders import ImageFolder, UnlabelledImages
 from d2ltl.data.formats import PathLike
 from d2ltl.data.layout import TEST, TRAIN, VALIDATION, Folder, find_classes, find_layout, is_divided
 from d2ltl.data.photographs import Photograph, Photographs, is_single
+from d2ltl.data.scanning import scan
 from d2ltl.data.subsets import split
 from d2ltl.data.tables import classes_of, find_table
 from d2ltl.datasets import find_data

@@ -15,8 +15,9 @@ from PIL import Image
 
 from d2ltl.arrays import to_numpy
 from d2ltl.data.decoding import DecodedImages, Levels, pixels_of
-from d2ltl.data.folders import UnlabelledImages, scan
+from d2ltl.data.folders import UnlabelledImages
 from d2ltl.data.formats import PathLike, is_image
+from d2ltl.data.scanning import scan
 from d2ltl.datasets import find_data
 from d2ltl.errors import ImageFolderError
 
