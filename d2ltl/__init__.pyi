@@ -66,6 +66,9 @@ from .errors import (
 from .errors import (
     WeightsError as WeightsError,
 )
+from .errors import (
+    WorkerError as WorkerError,
+)
 from .history import History as History
 from .methods.clustering import agreement as agreement
 from .methods.clustering import cluster_with_help as cluster_with_help

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import logging
+import os
 import shlex
 import sys
 from collections.abc import Sequence
@@ -10,6 +12,8 @@ from datetime import datetime
 from pathlib import Path
 
 from d2ltl.cli import add_options, default_of, new_parser, resume_hint, run_command
+from d2ltl.data_parallel import launch
+from d2ltl.errors import ClusterError, WorkerError
 from data_hub import DATA_HUB, DataHubError
 
 DESCRIPTION = """\
@@ -65,6 +69,10 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     how.add_argument("--cross-validate", type=int, metavar="K",
                      help="put the images to train and to test together and cut them into K parts; test on each part "
                           "a network trained on the others, so that every image is tested once; takes K times as long")
+    how.add_argument("--data-parallel", type=int, metavar="N",
+                     help="train each network in N processes, which share out the images of each batch; batch "
+                          "normalisation then sees only the images of its own process; with --workers, on N of the "
+                          "workers; default: in one process")
     how.add_argument("--precision", choices=["float32", "bfloat16"], default="float32",
                      help="bfloat16 is faster on processors that support it; default: %(default)s")
     add_options(how, "--workers")
@@ -85,25 +93,51 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parse(arguments)
     if args.out is None:
         args.out = Path("results", datetime.now().strftime("%Y-%m-%d-%H%M%S"))
-    return run_command(lambda: _compare(args), lambda: resume_hint("d2ltl.compare", args.out, arguments))
+    return run_command(lambda: _start(args, arguments), lambda: _resume_hint(args, arguments))
+
+
+def _start(args: argparse.Namespace, arguments: list[str]) -> None:
+    """Run a comparison in this process, or start processes that run this command together."""
+    is_worker = "DMLC_ROLE" in os.environ  # of a data-parallel training
+    if not is_worker:
+        print(f"The report will be in {args.out}")
+    if is_worker or args.data_parallel is None:
+        _compare(args)
+        return
+    try:
+        launch(["d2ltl.compare", *arguments, "--out", str(args.out)], args.data_parallel, args.workers)
+    except (ClusterError, WorkerError) as error:
+        raise type(error)(f"{error}\n{_resume_hint(args, arguments)}") from error
+
+
+def _resume_hint(args: argparse.Namespace, arguments: list[str]) -> str:
+    return resume_hint("d2ltl.compare", args.out, arguments)
 
 
 def _compare(args: argparse.Namespace) -> None:
-    print(f"The report will be in {args.out}")
     from d2ltl.comparison import report, sentences  # imported here so that --help does not load MXNet
     from d2ltl.comparison.running import run_comparison
     from d2ltl.models import packages
     from d2ltl.models.precision import use_bfloat16
     from d2ltl.models.sources import SHIPPED
+    from d2ltl.training.workers import WorkerGroup
 
     options = vars(args)
+    kvstore = "device"
+    if options.pop("data_parallel") is not None:
+        kvstore, options["workers"] = "dist_sync", None  # this process is itself on a worker
+    first = WorkerGroup(kvstore).rank == 0
+    if not first:
+        logging.disable(logging.INFO)
     if options.pop("precision") == "bfloat16":
         use_bfloat16()
     try:
-        comparison = run_comparison(**options)
+        comparison = run_comparison(**options, kvstore=kvstore)
     except DataHubError as error:
         hint = " Or give images of your own with --data." if options["data"] in DATA_HUB else ""
         raise DataHubError(f"{error}{hint}") from error
+    if not first:
+        return
     print(f"\n{report.table(comparison)}\n")
     for sentence in sentences.reading(comparison):
         print(sentence)

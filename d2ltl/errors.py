@@ -42,6 +42,10 @@ class ClusterError(D2LTLError):
     """Raised if a Dask cluster cannot be reached, or goes away."""
 
 
+class WorkerError(D2LTLError):
+    """Raised if a process of a data-parallel training fails or dies."""
+
+
 class MissingMXNetError(D2LTLError, ModuleNotFoundError):
     """Raised if MXNet is not installed."""
 

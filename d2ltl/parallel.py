@@ -9,7 +9,6 @@ import concurrent.futures
 import contextlib
 import io
 import logging
-import os
 import pickle
 import threading
 import uuid
@@ -95,12 +94,9 @@ def connect(workers: int | str) -> Iterator[Any]:
 
 
 def _local_cluster(distributed: Any, workers: int) -> Any:
-    threads = os.environ["OMP_NUM_THREADS"]
-    if not runtime.threads_were_given:
-        threads = str(max(1, runtime.usable_processors() // workers))
     return distributed.LocalCluster(
         n_workers=workers, threads_per_worker=1, host=LOOPBACK, dashboard_address=f"{LOOPBACK}:0",
-        env={"OMP_NUM_THREADS": threads}, silence_logs=logging.CRITICAL,
+        env={"OMP_NUM_THREADS": str(runtime.threads_of_each(workers))}, silence_logs=logging.CRITICAL,
     )  # fmt: skip
 
 

@@ -51,6 +51,14 @@ def prepare() -> None:
         )
 
 
+def threads_of_each(processes: int) -> int:
+    """Return the number of threads of each of some processes that share this machine.
+
+    The processors are shared out, unless the user has set ``OMP_NUM_THREADS``.
+    """
+    return int(os.environ["OMP_NUM_THREADS"]) if threads_were_given else max(1, usable_processors() // processes)
+
+
 def usable_processors() -> int:
     """Return the number of physical cores that this process may use, at least 1.
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 
+import psutil
 import pytest
 
 from d2ltl import compare
@@ -165,6 +166,55 @@ def test_killed_twenty_times_and_resumed_it_ends_the_same(stripes, small_source_
     assert process.wait() == 0, process.stderr.read()
     assert measured(killed) == measured(whole)
     assert names(tmp_path / "killed") == names(tmp_path / "whole")
+
+
+@pytest.mark.full
+def test_data_parallel_processes_end_with_a_worker_and_resume_to_the_same_figures(stripes, small_source_file, tmp_path):
+    def given(out):
+        return [*arguments(stripes, small_source_file, tmp_path / out), "--epochs", "4", "--data-parallel", "2"]
+
+    assert compare.main(given("whole")) == 0
+    process = start(*given("killed"))
+    while not (tmp_path / "killed/runs/finetune-seed0.checkpoint").exists():
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.05)
+    worker = next(
+        node
+        for node in psutil.Process(process.pid).children(recursive=True)
+        if node.environ().get("DMLC_ROLE") == "worker"
+    )
+    worker.kill()
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert f"process {worker.pid} " in errors
+    assert "was killed by SIGKILL" in errors
+    assert "Go on with: " in errors
+    assert "--resume" in errors
+    assert compare.main([*given("killed"), "--resume"]) == 0
+    for resumed, whole in zip(measured(tmp_path / "killed"), measured(tmp_path / "whole")):
+        assert resumed[:3] == whole[:3]
+        assert resumed[3:] == pytest.approx(whole[3:], abs=1e-4)  # equal to rounding
+    assert names(tmp_path / "killed") == names(tmp_path / "whole")
+    assert json.loads((tmp_path / "whole/settings.json").read_text())["data_parallel"] == 2
+
+
+@pytest.mark.full
+def test_data_parallel_processes_run_on_dask_workers(stripes, small_source_file, tmp_path):
+    pytest.importorskip("distributed")
+    more = ["--epochs", "1", "--strategies", "finetune", "--data-parallel", "2"]
+    assert compare.main(arguments(stripes, small_source_file, tmp_path / "here", *more)) == 0
+    assert compare.main(arguments(stripes, small_source_file, tmp_path / "dask", *more, "--workers", "2")) == 0
+    for there, here in zip(measured(tmp_path / "dask"), measured(tmp_path / "here")):
+        assert there[3:] == pytest.approx(here[3:], abs=1e-4)
+
+
+@pytest.mark.full
+def test_data_parallel_processes_say_once_what_is_wrong(stripes, tmp_path, capsys):
+    assert compare.main(["--data", str(stripes), "--pretrained", "missing.params", "--data-parallel", "2",
+                         "--out", str(tmp_path / "out")]) == 2  # fmt: skip
+    errors = capsys.readouterr().err
+    assert errors.count("missing.params") == 1 + errors.count("Go on with")
+    assert "Nothing was written" in errors
 
 
 def resume_if_begun(out):

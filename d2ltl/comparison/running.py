@@ -30,6 +30,7 @@ from d2ltl.models.sources import default_weights, shared_source
 from d2ltl.parallel import Workers, check_workers, stop_if_asked, worker_pool
 from d2ltl.training.calibration import calibrate
 from d2ltl.training.evaluation import confusion_matrix, predict
+from d2ltl.training.workers import WorkerGroup
 
 logger = logging.getLogger(__name__)
 
@@ -54,6 +55,7 @@ def run_comparison(
     skip_unreadable: bool = False,
     check_duplicates: bool = False,
     workers: Workers = None,
+    kvstore: str = "device",
     out: str | os.PathLike[str] | None = None,
     resume: bool = False,
 ) -> Comparison:
@@ -93,6 +95,9 @@ def run_comparison(
         `d2ltl.parallel.worker_pool`. The results are the same. `data` must be a name, a folder or an archive that every
         worker finds, and `out` a folder that every worker finds. By default the runs follow one another in this
         process.
+    kvstore : str
+        See `train_fine_tuning`. With ``'dist_sync'``, several processes run this function with the same arguments, and
+        train each network together (`d2ltl.data_parallel`). The first of them writes to `out`.
     out : path, optional
         Folder for the trained parameters, the records of the runs, and the checkpoints.
     resume : bool
@@ -105,6 +110,7 @@ def run_comparison(
     """
     check_workers(workers)
     _check_data_of_workers(workers, data)
+    group = WorkerGroup(kvstore)
     data = default_data() if data == "auto" else data
     name = name_of(data)
     given = {
@@ -127,6 +133,7 @@ def run_comparison(
         "cross_validate": cross_validate,
         "skip_unreadable": skip_unreadable,
         "precision": current_precision(),
+        "data_parallel": group.number,
     }
     strategies = settings["strategies"] = list(settings["strategies"])
     _check(settings)
@@ -137,7 +144,7 @@ def run_comparison(
     classes = len(images[0].synsets)
     for strategy in strategies:  # raises errors before the first training
         check_input(find_strategy(strategy).make_net(classes, source), settings["size"], classes)
-    folder = None if out is None else RunFolder.claim(Path(out).absolute(), settings, resume)
+    folder = None if out is None else _claim(Path(out).absolute(), settings, resume, group)
     tasks = [
         (strategy, seed, settings, pair, folder, number if cross_validate else 0)
         for seed in seeds
@@ -156,6 +163,16 @@ def run_comparison(
         runs=[_together(runs[i : i + len(pairs)]) for i in range(0, len(runs), len(pairs))],
         inventory=inventory,
     )
+
+
+def _claim(out: Path, settings: dict[str, Any], resume: bool, group: WorkerGroup) -> RunFolder:
+    """Create or open the output folder. The other workers of a group find what the first one has created."""
+    if group.rank == 0:
+        folder = RunFolder.claim(out, settings, resume)
+    group.agree(0)  # wait for the first
+    if group.rank > 0:
+        folder = RunFolder(RunFolder.claim(out, settings, resume=True).runs, read_only=True)
+    return folder
 
 
 def _check_data_of_workers(workers: Workers, data: Data) -> None:
@@ -246,6 +263,7 @@ def _run(strategy: str, seed: int, settings: dict[str, Any], images: Pair, folde
         balance=settings["balance"],
         checkpoint=folder.checkpoint(strategy, seed, fold) if folder else None,
         callbacks=[stop_if_asked],
+        kvstore="dist_sync" if settings["data_parallel"] > 1 else "device",
         **shown,
     )
     probabilities, labels = predict(net, images[1], **shown)

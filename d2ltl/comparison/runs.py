@@ -22,6 +22,7 @@ UNRECORDED = {  # settings that version 0.1.0 did not have, and their value
     "lr_lp_ft": BOOK.lr_lp_ft,
     "balance": False,
     "cross_validate": None,
+    "data_parallel": 1,
 }
 
 
@@ -109,8 +110,9 @@ class RunFolder:
     folds are counted from 1.
     """
 
-    def __init__(self, runs: Path) -> None:
+    def __init__(self, runs: Path, read_only: bool = False) -> None:
         self.runs = runs
+        self.read_only = read_only  # for the other workers of a data-parallel training, whose first one writes
 
     @classmethod
     def claim(cls, out: str | os.PathLike[str], settings: dict[str, Any], resume: bool) -> RunFolder:
@@ -156,11 +158,14 @@ class RunFolder:
         record = self._file(strategy, seed, fold, "run.json")
         if not record.exists():
             return None
-        self.checkpoint(strategy, seed, fold).unlink(missing_ok=True)  # `save` may have been killed before it did this
+        if not self.read_only:  # `save` may have been killed before it did this
+            self.checkpoint(strategy, seed, fold).unlink(missing_ok=True)
         return self._read(record)
 
     def save(self, run: Run, net: HybridBlock, fold: int = 0) -> None:
         """Write the parameters, the description and the record of a finished run, and delete its checkpoint."""
+        if self.read_only:
+            return
         (calibration,) = run.calibrations
         save_net(net, self._file(run.strategy, run.seed, fold, "params"), calibration.temperature)
         write_json(self._file(run.strategy, run.seed, fold, "run.json"), run.to_dict())

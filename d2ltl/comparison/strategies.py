@@ -178,7 +178,7 @@ def _distil(
     teacher, _ = train_network("finetune", source, data=data, rates=rates, checkpoint=kept, **teaching)
     history = distill(net, teacher, rates.lr_scratch, data=data, checkpoint=checkpoint, **options)
     if kept:
-        kept.unlink()
+        kept.unlink(missing_ok=True)  # another worker of a data-parallel training may have done so
     return history
 
 

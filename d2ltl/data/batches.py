@@ -13,6 +13,7 @@ from mxnet.gluon.data.dataloader import default_batchify_fn
 from mxnet.gluon.data.vision import ImageFolderDataset
 from PIL import Image
 
+from d2ltl import runtime
 from d2ltl.arrays import to_mx
 from d2ltl.data.augmentation import Augmentation
 from d2ltl.data.formats import PathLike
@@ -28,16 +29,21 @@ def loader(
     shuffle: bool = False,
     sampler: Sampler | None = None,
     devices: int = 1,
+    part: tuple[int, int] = (0, 1),
 ) -> DataLoader:
     """Return a loader of augmented images, float32 (n, 3, height, width), and their labels, shape (n,).
 
     It uses no worker processes, so the same seed always gives the same batches. `batch_sizes` are the sizes of the
     batches, which `devices` devices share. `Augmentation.on_batch` is applied to whole batches, which is faster and
     gives the same values.
+
+    `part` is (r, n) for worker r of n: the loader then gives part r of every batch. Workers with the same random state
+    share out the same batches, and draw different random numbers for the augmentation. SettingsError is raised if a
+    batch has fewer images than there are workers.
     """
     if sampler is None:
         sampler = RandomSampler(len(images)) if shuffle else SequentialSampler(len(images))
-    batches = _Batches(sampler, batch_sizes(len(sampler), batch_size, devices))
+    batches = _Batches(sampler, batch_sizes(len(sampler), batch_size, devices), part)
     if not isinstance(augs, Augmentation):
         return DataLoader(images.transform_first(augs), batch_sampler=batches)
     batchify = partial(_batch, augs.on_batch)
@@ -60,17 +66,27 @@ def batch_sizes(number: int, batch_size: int, devices: int = 1) -> list[int]:
 
 
 class _Batches(Sampler):
-    """The indices of the images of each batch, in the order of another sampler."""
+    """The indices of the images of each batch, or of a worker's part of it, in the order of another sampler."""
 
-    def __init__(self, order: Sampler, sizes: Sequence[int]) -> None:
-        self.order, self.sizes = order, sizes
+    def __init__(self, order: Sampler, sizes: Sequence[int], part: tuple[int, int]) -> None:
+        self.order, self.sizes, self.part = order, sizes, part
+        if min(sizes, default=0) < part[1] > 1:
+            raise SettingsError(
+                f"{part[1]} workers cannot share a batch of {min(sizes, default=0)} images. Take fewer workers, or a "
+                "larger batch_size."
+            )
 
     def __len__(self) -> int:
         return len(self.sizes)
 
     def __iter__(self) -> Iterator[list[int]]:
         indices = iter(self.order)
-        return (list(itertools.islice(indices, size)) for size in self.sizes)
+        rank, workers = self.part
+        if workers > 1:
+            indices = iter(list(indices))  # drawn before the random states of the workers become different
+            runtime.reseed(int(np.random.randint(2**31)), rank)
+        batches = (list(itertools.islice(indices, size)) for size in self.sizes)
+        return (batch[len(batch) * rank // workers : len(batch) * (rank + 1) // workers] for batch in batches)
 
 
 def _batch(on_batch: Callable[[Any], Any], samples: Sequence[tuple[Any, int]]) -> list[Any]:

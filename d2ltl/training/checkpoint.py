@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import pickle
+import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -55,7 +56,8 @@ class Checkpoint:
         try:
             with zipfile.ZipFile(self.path) as archive:
                 self._check(json.loads(archive.read("settings.json")))
-                with self._part() as part:
+                with tempfile.TemporaryDirectory() as folder:  # several workers may load at the same time
+                    part = Path(folder, "member")
                     part.write_bytes(archive.read("net.params"))
                     self.net.load_parameters(str(part), ctx=self._devices())
                     part.write_bytes(archive.read("trainer.states"))
@@ -79,7 +81,7 @@ class Checkpoint:
 
     @contextlib.contextmanager
     def _part(self) -> Iterator[Path]:
-        """Yield the path of a temporary file, because MXNet saves only to files.
+        """Yield the path of a temporary file to save to, because MXNet saves only to files.
 
         The name is always the same, so repeatedly killed processes leave at most one such file.
         """

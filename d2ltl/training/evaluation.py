@@ -31,6 +31,7 @@ from d2ltl.models.parameters import parameters_of, write_parameters
 from d2ltl.models.shapes import check_input
 from d2ltl.progress import with_progress
 from d2ltl.training.predictions import Predictions
+from d2ltl.training.workers import ALONE, WorkerGroup
 
 Layers = Sequence[gluon.HybridBlock]
 
@@ -207,10 +208,13 @@ def run_on_batches(
     return np.concatenate([output.asnumpy() for output in outputs]), np.concatenate(labels).astype(np.int64)
 
 
-def evaluate_batches(net: gluon.HybridBlock, batches: DataLoader, devices: Sequence[mx.Context]) -> dict[str, float]:
-    """Return test accuracy and test loss of a network on batches, by their names in `History`."""
+def evaluate_batches(
+    net: gluon.HybridBlock, batches: DataLoader, devices: Sequence[mx.Context], workers: WorkerGroup = ALONE
+) -> dict[str, float]:
+    """Return test accuracy and test loss of a network on the batches of all workers, by their names in `History`."""
     tested = run_on_batches([[net]], probabilities, batches, devices)
-    return {"test_acc": accuracy_of(*tested), "test_loss": loss_of(*tested)}
+    accuracy, loss = workers.mean([accuracy_of(*tested), loss_of(*tested)], len(tested[1]))
+    return {"test_acc": accuracy, "test_loss": loss}
 
 
 def confusion_matrix(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:

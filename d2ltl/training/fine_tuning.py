@@ -25,6 +25,7 @@ from d2ltl.models.trained import note_training
 from d2ltl.training.checkpoint import Checkpoint
 from d2ltl.training.evaluation import evaluate_batches
 from d2ltl.training.loop import Callback, check_optimiser, fit, gradient_step, sgd, start_or_resume
+from d2ltl.training.workers import ALONE, Store, WorkerGroup
 
 Losses = Callable[[Any, Any], tuple[Any, Any]]  # maps images and labels to losses (n,) and outputs (n, classes)
 
@@ -44,6 +45,7 @@ def train_fine_tuning(
     schedule: str = "constant",
     balance: bool = False,
     devices: Sequence[mx.Context] | None = None,
+    kvstore: Store = "device",
     seed: int = 0,
     checkpoint: PathLike | None = None,
     callbacks: Iterable[Callback] = (),
@@ -62,8 +64,8 @@ def train_fine_tuning(
     learning_rate : float
         Learning rate of parameters whose ``lr_mult`` is 1. The book uses 0.01 for fine-tuning, 0.1 from scratch.
     batch_size : int
-        Number of images per step, over all devices. A small remainder is spread over the batches, which may then have
-        up to a quarter more (`d2ltl.data.batches.batch_sizes`).
+        Number of images per step, over all devices and workers. A small remainder is spread over the batches, which may
+        then have up to a quarter more (`d2ltl.data.batches.batch_sizes`).
     num_epochs : int
         Number of passes over the training images, including those in the checkpoint.
     data : str, path or pair
@@ -86,6 +88,12 @@ def train_fine_tuning(
         history is then the weighted mean.
     devices : sequence of Context, optional
         Devices to train on; by default all GPUs, or the CPU if there is no GPU.
+    kvstore : None, str or KVStore
+        How gradients are added, as Gluon's Trainer takes it. ``'device'`` adds over devices. ``'dist_sync'`` also adds
+        over workers: processes that run the same program, started by `d2ltl.data_parallel`. They share out the images
+        of each batch, and have different random numbers for the augmentation. The history has figures of all workers;
+        the first worker writes the checkpoint and prints. Batch normalisation in training uses the statistics of a
+        worker's own part of the batch.
     seed : int
         Seed of the order and the augmentation of the images. On one machine, the same seed gives the same curves.
     checkpoint : path, optional
@@ -110,7 +118,7 @@ def train_fine_tuning(
     """
     losses_of = losses_by(net, loss or gluon.loss.SoftmaxCrossEntropyLoss())
     options: dict[str, Any] = {"momentum": momentum, "schedule": schedule, "balance": balance,
-                               "callbacks": callbacks, "evaluate_every": evaluate_every,
+                               "kvstore": kvstore, "callbacks": callbacks, "evaluate_every": evaluate_every,
                                "verbose": verbose}  # fmt: skip
     return train_classifier(net, losses_of, learning_rate, batch_size, num_epochs, data=data, size=size, seed=seed,
                             train_augs=train_augs, test_augs=test_augs, devices=devices, checkpoint=checkpoint,
@@ -143,6 +151,7 @@ def train_classifier(
     balance: bool = False,
     max_norm: float = math.inf,
     devices: Sequence[mx.Context] | None = None,
+    kvstore: Store = "device",
     checkpoint: PathLike | None = None,
     settings: dict[str, Any] | None = None,
     seed: int = 0,
@@ -160,27 +169,33 @@ def train_classifier(
     check_input(net, size, len(train_imgs.synsets))
     note_training(net, train_imgs, size)
     devices = check_devices(devices)
-    check_batch(net, size, min(batch_sizes(len(train_imgs), batch_size, len(devices))), len(devices))
+    workers = WorkerGroup(kvstore)
+    shares = len(devices) * workers.number
+    check_batch(net, size, min(batch_sizes(len(train_imgs), batch_size, shares)), shares)
+    part = (workers.rank, workers.number)
     train_iter = loader(
-        train_imgs, train_augs or augmentation.train_augs(size), batch_size, shuffle=True, devices=len(devices)
+        train_imgs, train_augs or augmentation.train_augs(size), batch_size, shuffle=True, devices=shares, part=part
     )
-    test_iter = loader(test_imgs, test_augs or augmentation.test_augs(size), batch_size)
+    test_iter = loader(
+        test_imgs, test_augs or augmentation.test_augs(size), batch_size, devices=workers.number, part=part
+    )
     set_up(net, devices)
     if balance:
         losses_of = _weighted(losses_of, class_weights(train_imgs))
     cosine_steps = num_epochs * len(train_iter) * (schedule == "cosine")
-    trainer = sgd(net, learning_rate, momentum, cosine_steps, clipped=math.isfinite(max_norm))
+    trainer = sgd(net, learning_rate, momentum, cosine_steps, math.isfinite(max_norm), workers.store)
     recorded = {"learning_rate": learning_rate, "batch_size": batch_size, "size": size, "seed": seed,
                 "images": [len(train_imgs), len(test_imgs)], "classes": list(train_imgs.synsets),
                 **({"momentum": momentum} if momentum else {}),
                 **({"balance": True} if balance else {}),
                 **({"max_norm": max_norm} if math.isfinite(max_norm) else {}),
                 **({"cosine_epochs": num_epochs} if schedule == "cosine" else {}),
+                **({} if workers.alone else {"workers": workers.number}),
                 **(settings or {})}  # fmt: skip
     saved = Checkpoint(checkpoint, net, trainer, recorded) if checkpoint else None
     return train_on_batches(
         net, losses_of, train_iter, test_iter, trainer, num_epochs, devices,
-        max_norm=max_norm, seed=seed, checkpoint=saved, **options,
+        max_norm=max_norm, seed=seed, checkpoint=saved, workers=workers, **options,
     )  # fmt: skip
 
 
@@ -213,15 +228,16 @@ def train_on_batches(
     *,
     max_norm: float = math.inf,
     checkpoint: Checkpoint | None = None,
+    workers: WorkerGroup = ALONE,
     **options: Any,
 ) -> History:
     """Train a network on the batches of a loader, like the book's `train_ch13`; its parameters are on `devices`.
 
-    See `train_classifier` for `losses_of` and `max_norm`, and `fit` for `num_epochs`, `checkpoint` and the options.
+    See `train_classifier` for `losses_of` and `max_norm`, and `fit` for the other arguments.
     """
-    step = gradient_step(net, losses_of, trainer, devices, max_norm)
-    history = start_or_resume(checkpoint, devices)
-    evaluate = partial(evaluate_batches, net, test_iter, devices)
-    fit(step, train_iter, trainer, num_epochs, history, evaluate, checkpoint=checkpoint, **options)
+    step = gradient_step(net, losses_of, trainer, devices, max_norm, workers)
+    history = start_or_resume(checkpoint, devices, workers)
+    evaluate = partial(evaluate_batches, net, test_iter, devices, workers)
+    fit(step, train_iter, trainer, num_epochs, history, evaluate, checkpoint=checkpoint, workers=workers, **options)
     discard_graph(net)
     return history

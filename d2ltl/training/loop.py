@@ -21,11 +21,12 @@ from d2ltl.models.outputs import shards_of
 from d2ltl.models.parameters import parameters_of, value_of
 from d2ltl.progress import with_progress
 from d2ltl.training.checkpoint import Checkpoint
+from d2ltl.training.workers import ALONE, Store, WorkerGroup
 
 WEIGHT_DECAY = 0.001  # section 13.2
 WARM_UP = 0.1  # share of the steps
 
-Sums = tuple[float, float, int]  # sum of the losses, number of correct predictions, number of images of a batch
+Sums = Sequence[float]  # sum of the losses, number of correct predictions, number of images of a batch
 Step = Callable[[Any, Any], Callable[[], Sums]]
 Callback = Callable[[History], None]
 
@@ -43,6 +44,7 @@ def fit(
     callbacks: Iterable[Callback] = (),
     evaluate_every: int = 1,
     verbose: bool = True,
+    workers: WorkerGroup = ALONE,
 ) -> History:
     """Train until the history contains `num_epochs` epochs, and return the history.
 
@@ -64,6 +66,9 @@ def fit(
         Seed of the run. Every epoch reseeds all random generators from the pair (seed, epoch), unless it is None.
     checkpoint, callbacks, evaluate_every, verbose
         See `train_fine_tuning`. The checkpoint is saved after every epoch.
+    workers : WorkerGroup
+        The workers of the training, of which the first saves the checkpoint and prints. All have the same running
+        statistics of batch normalisation after every epoch: their means.
     """
     from d2ltl import plot  # imported here because loading Matplotlib takes a second
 
@@ -72,12 +77,14 @@ def fit(
             raise SettingsError(f"{name} is {number}; it is at least 1.")
     if len(history) > num_epochs:
         raise CheckpointError(f"The checkpoint is of {len(history)} epochs, more than the {num_epochs} asked for.")
-    callbacks = [*callbacks, *(plot.live_curves(num_epochs) if verbose else ())]
+    first = workers.rank == 0
+    callbacks = [*callbacks, *(plot.live_curves(num_epochs) if verbose and first else ())]
     for number in range(len(history) + 1, num_epochs + 1):
         if seed is not None:
             runtime.reseed(seed, number)
         shown = with_progress(iter(batches), f"epoch {number}/{num_epochs}", "batch", len(batches))
         mean_loss, train_acc, images, seconds = _train_epoch(step, shown, number, trainer)
+        workers.average_statistics(trainer._params)
         tested: dict[str, Any] = {"test_acc": None}
         if number % evaluate_every == 0 or number == num_epochs:
             tested = evaluate()
@@ -87,20 +94,26 @@ def fit(
         history.epochs.append(
             Epoch(number, mean_loss, train_acc, seconds=seconds, examples_per_s=images / seconds, **tested)
         )
-        if checkpoint:
+        if checkpoint and first:
             checkpoint.save(history)
         for callback in callbacks:
             callback(history)
     if history.epochs[-1].test_acc is None:  # an interrupted run, resumed for no more epochs
         history.epochs[-1] = replace(history.epochs[-1], **evaluate())
-    if verbose:
+    if verbose and first:
         print(history)
     return history
 
 
-def start_or_resume(checkpoint: Checkpoint | None, devices: Sequence[mx.Context]) -> History:
+def start_or_resume(
+    checkpoint: Checkpoint | None, devices: Sequence[mx.Context], workers: WorkerGroup = ALONE
+) -> History:
     """Load a checkpoint, if it exists, and return its history; otherwise return an empty history."""
-    return (checkpoint and checkpoint.load()) or History([str(device) for device in devices])
+    if checkpoint and not workers.agree(checkpoint.path.exists()):
+        raise CheckpointError(
+            f"Some workers see the checkpoint {checkpoint.path}, and others do not. Put it where all see it."
+        )
+    return (checkpoint and checkpoint.load()) or History([str(device) for device in devices] * workers.number)
 
 
 def _train_epoch(step: Step, batches: tqdm, number: int, trainer: gluon.Trainer) -> tuple[float, float, int, float]:
@@ -155,26 +168,29 @@ def gradient_step(
     trainer: gluon.Trainer,
     devices: Sequence[mx.Context],
     max_norm: float = math.inf,
+    workers: WorkerGroup = ALONE,
 ) -> Step:
     """Return a step of gradient descent for `fit` that divides each batch evenly among devices.
 
     `losses_of` maps images and labels on one device to the losses (n,) and the outputs (n, classes) of the network. If
     the norm of the mean gradient is above `max_norm`, the gradient is scaled down to it; see also `sgd`.
+    X and y are a worker's part of the batch; the gradient and the sums are those of all workers.
     """
 
     def step(X: Any, y: Any) -> Callable[[], Sums]:
+        (images,) = workers.sum([len(y)])
         shards = list(zip(shards_of(X, devices), shards_of(y, devices)))
         clear_gradients(net, devices[len(shards) :])
         with autograd.record():
             results = [losses_of(*shard) for shard in shards]
         autograd.backward([losses for losses, _ in results])
         if math.isinf(max_norm):
-            trainer.step(len(y), ignore_stale_grad=True)  # frozen layers have no fresh gradient
+            trainer.step(images, ignore_stale_grad=True)  # frozen layers have no fresh gradient
         else:
             trainer.allreduce_grads()
-            clip_gradients(net, devices, max_norm * len(y))
-            trainer.update(len(y), ignore_stale_grad=True)
-        return lambda: _sums([(*result, labels) for result, (_, labels) in zip(results, shards)])
+            clip_gradients(net, devices, max_norm * images)
+            trainer.update(images, ignore_stale_grad=True)
+        return lambda: workers.sum(_sums([(*result, labels) for result, (_, labels) in zip(results, shards)]))
 
     return step
 
@@ -203,8 +219,7 @@ def _sums(shards: Sequence[tuple[Any, Any, Any]]) -> Sums:
     """Wait for a step to finish, and return its sums, given the losses, outputs and labels on each device."""
     arrays = [[array.asnumpy() for array in shard] for shard in shards]
     sums = [[losses.sum(), (outputs.argmax(axis=1) == labels).sum(), len(labels)] for losses, outputs, labels in arrays]
-    loss, right, images = np.sum(sums, axis=0, dtype=np.float64).tolist()
-    return loss, right, int(images)
+    return list(np.sum(sums, axis=0, dtype=np.float64).tolist())
 
 
 def check_optimiser(learning_rate: float, momentum: float = 0, schedule: str = "constant") -> None:
@@ -218,7 +233,12 @@ def check_optimiser(learning_rate: float, momentum: float = 0, schedule: str = "
 
 
 def sgd(
-    net: gluon.Block, learning_rate: float, momentum: float = 0, cosine_steps: int = 0, clipped: bool = False
+    net: gluon.Block,
+    learning_rate: float,
+    momentum: float = 0,
+    cosine_steps: int = 0,
+    clipped: bool = False,
+    kvstore: Store = "device",
 ) -> gluon.Trainer:
     """Return the book's trainer: stochastic gradient descent with weight decay 0.001.
 
@@ -226,10 +246,11 @@ def sgd(
     rises linearly over the first tenth of so many steps, and then falls as a cosine that would reach 0 in the step
     after the last (Loshchilov and Hutter 2017, *SGDR: Stochastic Gradient Descent with Warm Restarts*). `clipped` says
     whether the gradients are clipped before the update (`gradient_step`), which then is not left to MXNet's store.
+    `kvstore` is what Gluon's Trainer takes.
     """
     check_optimiser(learning_rate, momentum)
     options: dict[str, Any] = {"learning_rate": learning_rate, "wd": WEIGHT_DECAY, "momentum": momentum}
     if cosine_steps > 0:
         warm_up = math.ceil(WARM_UP * cosine_steps)
         options["lr_scheduler"] = CosineScheduler(cosine_steps + 1, learning_rate, warmup_steps=warm_up)
-    return gluon.Trainer(net.collect_params(), "sgd", options, update_on_kvstore=False if clipped else None)
+    return gluon.Trainer(net.collect_params(), "sgd", options, kvstore, update_on_kvstore=False if clipped else None)

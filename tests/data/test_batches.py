@@ -103,6 +103,42 @@ def test_no_image_is_dropped_and_none_is_taken_twice(stripes, shuffle):
     assert (taken == [*range(40)]) != shuffle
 
 
+@pytest.mark.parametrize("workers", [2, 3, 4])
+def test_workers_share_out_every_batch(stripes, workers):
+    train, _ = d2ltl.load_images(stripes)
+    train.items = [(path, i) for i, (path, _) in enumerate(train.items)]
+
+    def labels(part):
+        reseed(1)
+        batches = loader(train, d2ltl.test_augs(8), 13, shuffle=True, devices=workers, part=part)
+        return [y.asnumpy().tolist() for _, y in batches]
+
+    whole = labels((0, 1))
+    parts = [labels((rank, workers)) for rank in range(workers)]
+    assert [[*itertools.chain(*shares)] for shares in zip(*parts)] == whole
+    sizes = [[len(share) for share in shares] for shares in zip(*parts)]
+    assert all(max(shares) - min(shares) <= 1 for shares in sizes)
+
+
+def test_workers_draw_other_random_numbers_for_the_same_images(stripes):
+    train, _ = d2ltl.load_images(stripes)
+    train.items = train.items[:1] * 8
+
+    def images(part):
+        reseed(1)
+        return next(iter(loader(train, d2ltl.train_augs(8), 4, part=part)))[0].asnumpy()
+
+    first, second = images((0, 2)), images((1, 2))
+    assert not np.allclose(first, second)
+    assert np.array_equal(first, images((0, 2)))
+
+
+def test_a_batch_that_not_every_worker_can_have_a_part_of_is_refused(stripes):
+    train, _ = d2ltl.load_images(stripes)
+    with pytest.raises(d2ltl.SettingsError, match="5 workers cannot share a batch of 4 images"):
+        loader(train, d2ltl.test_augs(8), 4, part=(0, 5))
+
+
 def test_both_augmentations_take_one_pixel(tmp_path):
     dot = mx.nd.array(np.full((1, 1, 3), 128), dtype="uint8")
     assert d2ltl.test_augs(32)(dot).shape == (3, 32, 32)
