@@ -108,8 +108,8 @@ def run_comparison(
     D2LTLError
         If an argument, the data or the weights cannot be used, or a training diverges.
     """
-    check_workers(workers)
     _check_data_of_workers(workers, data)
+    check_workers(workers)
     group = WorkerGroup(kvstore)
     data = default_data() if data == "auto" else data
     name = name_of(data)
