@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import types
 
 import psutil
 import pytest
@@ -228,6 +229,12 @@ class TestFailures:
         monkeypatch.setattr("d2ltl.parallel.PATIENCE", 1)
         with pytest.raises(d2ltl.ClusterError, match=f"no Dask scheduler at {address}"), worker_pool(address):
             pass
+
+    def test_workers_do_not_train_one_network_together(self, stripes, monkeypatch):
+        group = types.SimpleNamespace(alone=False)
+        monkeypatch.setattr("d2ltl.comparison.running.WorkerGroup", lambda _: group)
+        with pytest.raises(d2ltl.SettingsError, match="or workers share the runs out"):
+            d2ltl.run_comparison(stripes, workers=2, kvstore="dist_sync")
 
     @pytest.mark.parametrize("workers", [0, -1])
     def test_no_worker_is_no_pool(self, workers):

@@ -111,6 +111,8 @@ def run_comparison(
     _check_data_of_workers(workers, data)
     check_workers(workers)
     group = WorkerGroup(kvstore)
+    if workers is not None and not group.alone:
+        raise SettingsError("Either several processes train each network together, or workers share the runs out.")
     data = default_data() if data == "auto" else data
     name = name_of(data)
     given = {
