@@ -22,7 +22,7 @@ from d2ltl.parallel import worker_pool
 
 COMMAND = [sys.executable, "-m", "d2ltl", "compare", "--net", "mobilenet0.25", "--size", "32", "--batch-size", "8",
            "--strategies", "finetune", "codes-softmax", "--seeds", "0", "1"]  # fmt: skip
-EPOCHS = 10  # of the comparisons that are killed
+EPOCHS = 6  # of the comparisons that are killed
 
 
 def options(small_source_file):
@@ -89,7 +89,7 @@ def _free_port():
 def images(tmp_path_factory):
     """Enough images that a process is killed in the middle of a run."""
     root = tmp_path_factory.mktemp("images")
-    write_images(root / "train", 80)
+    write_images(root / "train", 60)
     write_images(root / "test", 10, seed=1)
     return root
 
@@ -170,17 +170,13 @@ def test_augmentation_does_not_share_pythons_generator(stripes):
 
 @pytest.mark.full
 class TestRuns:
-    def test_the_results_are_the_same_in_the_same_order(self, stripes, small_source_file, monkeypatch):
-        given = options(small_source_file)
-        alone = d2ltl.run_comparison(stripes, **given)
-        shared = d2ltl.run_comparison(stripes, workers=2, **given)
-        assert [*map(figures, shared.runs)] == [*map(figures, alone.runs)]
-        assert shared.settings == alone.settings
-
-    def test_so_are_those_of_a_cross_validation(self, stripes, small_source_file):
-        given = {**options(small_source_file), "epochs": 1, "seeds": [0], "cross_validate": 2}
+    @pytest.mark.parametrize("folds", [None, 2])
+    def test_the_results_are_the_same_in_the_same_order(self, stripes, small_source_file, folds):
+        given = {**options(small_source_file), "epochs": 1, "cross_validate": folds, "seeds": [0, 1][: folds or 2]}
+        given["strategies"] = ["codes-softmax", "finetune"][: 1 if folds else 2]
         alone, shared = (d2ltl.run_comparison(stripes, workers=workers, **given) for workers in (None, 2))
         assert [*map(figures, shared.runs)] == [*map(figures, alone.runs)]
+        assert shared.settings == alone.settings
 
     def test_so_are_those_of_a_sweep_and_of_advice(self, stripes, small_source_file):
         source = d2ltl.source_net("mobilenet0.25", small_source_file)
