@@ -24,6 +24,7 @@ from d2ltl.models.shapes import check_input, symbol_of
 from d2ltl.runtime import __version__
 from d2ltl.training.evaluation import size_of
 
+OPSET = 13  # ONNX's operators that MXNet writes; it stamps the file with those of the installed package
 IR_VERSION = 8  # of ONNX's file format, of 2021: older programs can read it
 TOLERANCE = 1e-4  # the largest difference between the probabilities of MXNet and of ONNX Runtime
 GRIDS = (1, 2, 3, 5, 8, 13, 21, 34)  # the images that are compared are random squares, so many along each side
@@ -68,7 +69,7 @@ def export_onnx(net: HybridBlock, file: str | os.PathLike[str]) -> float:
         _flip(onnx, model.graph, flips)
     _take_pixels(onnx, model.graph, size)
     _give_probabilities(onnx, model.graph, len(net.classes))
-    model.ir_version = IR_VERSION
+    model.ir_version, model.opset_import[0].version = IR_VERSION, OPSET
     model.producer_name, model.producer_version = "d2ltl", __version__
     about = {name: getattr(net, name, None) for name in ("calibrated", "levels")}
     about.update(classes=net.classes, size=size)

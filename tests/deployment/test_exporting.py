@@ -68,6 +68,7 @@ def test_the_graph_takes_pixels_and_describes_itself(stripes, source, tmp_path):
     model = onnx.load(tmp_path / "net.onnx")
     onnx.checker.check_model(model, full_check=True)
     assert model.ir_version <= 8  # ONNX Runtime of 2021 reads it
+    assert [(opset.domain, opset.version) for opset in model.opset_import] == [("", 13)]
     (images,) = model.graph.input
     assert (images.name, images.type.tensor_type.elem_type) == ("images", onnx.TensorProto.UINT8)
     assert [side.dim_value or side.dim_param for side in images.type.tensor_type.shape.dim] == ["n", 32, 32, 3]
