@@ -26,7 +26,7 @@ from d2ltl.errors import SettingsError, check_seeds, check_some
 from d2ltl.history import Epoch, History
 from d2ltl.models.precision import current_precision, use_precision
 from d2ltl.models.shapes import check_input
-from d2ltl.models.sources import default_weights, shared_source
+from d2ltl.models.sources import default_weights, origin_of, shared_source
 from d2ltl.parallel import Workers, check_workers, stop_if_asked, worker_pool
 from d2ltl.training.calibration import calibrate
 from d2ltl.training.evaluation import confusion_matrix, predict
@@ -148,7 +148,7 @@ def run_comparison(
         check_input(find_strategy(strategy).make_net(classes, source), settings["size"], classes)
     folder = None if out is None else _claim(Path(out).absolute(), settings, resume, group)
     tasks = [
-        (strategy, seed, settings, pair, folder, number if cross_validate else 0)
+        (strategy, seed, settings, origin_of(source), pair, folder, number if cross_validate else 0)
         for seed in seeds
         for strategy in strategies
         for number, pair in enumerate(pairs, 1)
@@ -241,7 +241,15 @@ def _summary(run: Run) -> str:
     return f"{run.strategy}, seed {run.seed}:\n{run.history}"
 
 
-def _run(strategy: str, seed: int, settings: dict[str, Any], images: Pair, folder: RunFolder | None, fold: int) -> Run:
+def _run(
+    strategy: str,
+    seed: int,
+    settings: dict[str, Any],
+    origin: tuple[str, str],
+    images: Pair,
+    folder: RunFolder | None,
+    fold: int,
+) -> Run:
     """Train and evaluate one network, or load the record of a finished run. Folds are counted from 1, 0 is no fold."""
     use_precision(settings["precision"])
     title = f"{strategy}, seed {seed}" + (f", fold {fold} of {settings['cross_validate']}" if fold else "")
@@ -257,7 +265,7 @@ def _run(strategy: str, seed: int, settings: dict[str, Any], images: Pair, folde
     shown = {"size": settings["size"], "batch_size": settings["batch_size"]}
     net, history = train_network(
         strategy,
-        shared_source(settings["net"], settings["pretrained"]),
+        shared_source(*origin),
         data=(images[0], images[1] if validation is None else validation),
         rates=Rates(*(settings[name] for name in Rates._fields)),
         seed=seed,

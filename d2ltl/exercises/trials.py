@@ -100,12 +100,8 @@ def run_trial(
     rates = None if rate is None else Rates(*[rate] * len(Rates._fields))
     pair = as_pair(data)
     options: dict[str, Any] = {"num_epochs": epochs, "size": size, "batch_size": batch_size, "seed": seed,
-                               "checkpoint": checkpoint}  # fmt: skip
-    history = history_unless_diverged(
-        lambda: train_network(way, source, data=pair, rates=rates, verbose=False, callbacks=[stop_if_asked], **options)[
-            1
-        ]
-    )
+                               "checkpoint": checkpoint, "callbacks": [stop_if_asked], "verbose": False}  # fmt: skip
+    history = history_unless_diverged(lambda: train_network(way, source, data=pair, rates=rates, **options)[1])
     return log_trial(Trial(way, rate, seed, history))
 
 

@@ -77,8 +77,9 @@ def origin_of(source: HybridBlock) -> tuple[str, str]:
 def shared_source(name: str, pretrained: str) -> HybridBlock:
     """Return a source model that must not be changed: the same one for the same weights, loaded once in a process."""
     file = Path(pretrained)
-    changed = file.stat().st_mtime_ns if file.exists() else 0
-    return _shared_source(name, pretrained, changed, mx.util.is_np_array())
+    if pretrained in ("imagenet", *SHIPPED) or not file.exists():
+        return _shared_source(name, pretrained, 0, mx.util.is_np_array())
+    return _shared_source(name, os.path.abspath(file), file.stat().st_mtime_ns, mx.util.is_np_array())
 
 
 @functools.lru_cache(maxsize=1)
