@@ -33,6 +33,9 @@ from .sweeps import (
     frozen_features as frozen_features,
 )
 from .sweeps import (
+    learning_curve as learning_curve,
+)
+from .sweeps import (
     lr_sweep as lr_sweep,
 )
 from .sweeps import (

@@ -12,19 +12,22 @@ from d2ltl.cli import add_options, new_parser, resume_hint, run_command
 from d2ltl.exercises.settings import EPOCHS, QUICK_BATCH, QUICK_EPOCHS
 
 DESCRIPTION = """\
-Runs one of the four exercises of the fine-tuning chapter (section 13.2). Prints the results, and writes a figure
-(exercise-N.png) and all numbers (exercise-N.json).
+Runs one of the four exercises of the fine-tuning chapter (section 13.2), or a fifth one. Prints the results, and writes
+a figure (exercise-N.png) and all numbers (exercise-N.json).
 
   1  Raise the learning rate of fine-tuning step by step. How does the accuracy change?
   2  Tune the learning rates and epochs of fine-tuning and of training from scratch. Does the difference remain?
   3  Freeze the features and train only the output layer. How do accuracy and time change?
-  4  Hot dog is a class of ImageNet. How can the output weights of this class be used?"""
+  4  Hot dog is a class of ImageNet. How can the output weights of this class be used?
+  5  Not in the book: how many images are enough? Accuracy by the number of training images."""
 EXAMPLES = """\
 examples:
   python -m d2ltl.exercises 1 --quick                        a first look: few images, 2 epochs
   python -m d2ltl.exercises 1 --rates 0.001 0.01 0.1 --seeds 0 1 2
   python -m d2ltl.exercises 3 --data hotdog --pretrained imagenet
                                                              the book's photographs and weights, downloaded
+  python -m d2ltl.exercises 5 --data my_photos --images 20 50 100 --seeds 0 1 2 --workers 2
+                                                             would more images of mine help? two runs at a time
   python -m d2ltl.exercises 4 --quick                        uses an ImageNet model on this machine: the book's if it
                                                              was downloaded, else that of the extra imagenet-offline
 Exit status: 0 success, 2 error in arguments or data, 130 interrupted.
@@ -43,15 +46,22 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
                         help="learning rates of fine-tuning to try (exercises 1 and 2), or one learning rate "
                              "(exercises 3 and 4); the new output layer learns at 10 times the rate")
     parser.add_argument("--epochs", type=int, metavar="N",
-                        help="number of epochs (exercises 1 to 3); default: "
-                             + ", ".join(map(str, list(EPOCHS.values())[:3])))
+                        help="number of epochs; default: "
+                             + ", ".join(f"{n} in exercise {i}" for i, n in EPOCHS.items() if i != 4)
+                             + "; exercise 4 always trains one")
+    parser.add_argument("--images", type=int, nargs="+", metavar="N",
+                        help="numbers of training images (exercise 5); default: a twentieth, a tenth, a quarter, half "
+                             "and all; a smaller number gets more epochs, so that the number of steps is the same")
+    parser.add_argument("--strategies", nargs="+", metavar="NAME",
+                        help="strategies (exercise 5), as for python -m d2ltl.compare; default: codes-softmax, and the "
+                             "default ones of that command")
     parser.add_argument("--quick", action="store_true",
                         help=f"use a quarter of the images, {QUICK_EPOCHS} epochs and batches of {QUICK_BATCH}: "
                              "faster, but less certain")
     parser.add_argument("--out", type=Path, metavar="DIR",
                         help="output folder; default: a new folder in results/, named by exercise, date and time")
     parser.add_argument("--resume", action="store_true",
-                        help="go on with the interrupted exercise in --out, with the same arguments (exercises 1 to 3)")
+                        help="go on with the interrupted exercise in --out, with the same arguments (not exercise 4)")
     # fmt: on
     args = parser.parse_args(argv)
     if args.resume and args.out is None:

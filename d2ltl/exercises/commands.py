@@ -10,6 +10,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from d2ltl import runtime
+from d2ltl.cli import text_table
 from d2ltl.comparison.runs import claim_runs
 from d2ltl.data.inventory import log_inventory
 from d2ltl.data.pairs import Pair, load_images
@@ -17,7 +18,14 @@ from d2ltl.data.subsets import sample
 from d2ltl.datasets import BOOK, default_data, defaults_of, is_rendered, title_of
 from d2ltl.errors import SettingsError
 from d2ltl.exercises.class_rows import class_rows, first_epoch, imagenet_net
-from d2ltl.exercises.plots import plot_first_epoch, plot_rates, plot_rows, plot_time, plot_tuning
+from d2ltl.exercises.plots import (
+    plot_first_epoch,
+    plot_learning_curve,
+    plot_rates,
+    plot_rows,
+    plot_time,
+    plot_tuning,
+)
 from d2ltl.exercises.settings import (
     EPOCHS,
     QUICK_BATCH,
@@ -28,9 +36,10 @@ from d2ltl.exercises.settings import (
     ROW_IMAGES,
     ROW_RATES,
     SCRATCH_RATES,
+    SHARES,
     TUNED_RATES,
 )
-from d2ltl.exercises.sweeps import frozen_features, lr_sweep, mean_accuracy, tune
+from d2ltl.exercises.sweeps import frozen_features, learning_curve, lr_sweep, mean_accuracy, tune
 from d2ltl.exercises.trials import Trial
 from d2ltl.files import write_bytes, write_json
 from d2ltl.models.sources import source_net
@@ -41,8 +50,7 @@ from d2ltl.training.evaluation import chance_of
 
 def run_exercise(args: argparse.Namespace, out: Path) -> None:
     """Run one exercise, write its figures and numbers to a folder, and print the results."""
-    if args.exercise == 4 and (args.workers is not None or args.resume):
-        raise SettingsError("Exercise 4 trains two networks for each seed; it takes no --workers and no --resume.")
+    _check_options(args)
     check_workers(args.workers)
     name = default_data() if args.data == "auto" else args.data
     data = load_images(name, skip_unreadable=args.skip_unreadable)
@@ -60,7 +68,7 @@ def run_exercise(args: argparse.Namespace, out: Path) -> None:
         "seeds": args.seeds,
     }
     out.mkdir(parents=True, exist_ok=True)  # before the training, so that an error appears at once
-    if args.exercise < 4:
+    if args.exercise != 4:
         options["source"] = source_net(args.net, args.pretrained)
         kept = {name: value for name, value in options.items() if name not in ("data", "source")}
         kept.update(data=name, quick=args.quick, **{given: getattr(args, given) for given in KEPT})
@@ -77,12 +85,30 @@ def run_exercise(args: argparse.Namespace, out: Path) -> None:
     print("\n".join(["", *lines, "", *(str(out / file) for file in figures)]))
 
 
+def _check_options(args: argparse.Namespace) -> None:
+    """Raise SettingsError for an option that the exercise does not use."""
+    for option, exercises in ONLY_OF.items():
+        if args.exercise not in exercises and getattr(args, option) not in (None, False):
+            raise SettingsError(f"Exercise {args.exercise} takes no --{option}.")
+
+
 def _some(data: Pair, numbers: Sequence[int]) -> Pair:
     train, test = (sample(part, number) for part, number in zip(data, numbers))
     return train, test
 
 
-KEPT = ("exercise", "rates", "net", "pretrained", "skip_unreadable")  # arguments that the runs depend on
+ONLY_OF = {"rates": (1, 2, 3, 4), "images": (5,), "strategies": (5,), "workers": (1, 2, 3, 5), "resume": (1, 2, 3, 5)}
+"""The exercises that use an option; the others refuse it."""
+
+KEPT = (
+    "exercise",
+    "rates",
+    "images",
+    "strategies",
+    "net",
+    "pretrained",
+    "skip_unreadable",
+)  # arguments that the runs depend on
 
 Measured = tuple[dict[str, Any], "dict[str, Figure]", list[str]]  # numbers, figures by file name, lines to print
 
@@ -153,9 +179,25 @@ def _numbers(trials: Sequence[Trial], **more: Sequence[Trial]) -> dict[str, Any]
     return {name: [trial.to_dict() for trial in of] for name, of in {"trials": trials, **more}.items()}
 
 
+def _images(args: argparse.Namespace, options: dict[str, Any], title: str) -> Measured:
+    train, test = options["data"]
+    least = len(train.synsets)
+    numbers = args.images or sorted({max(least, round(share * len(train))) for share in SHARES})
+    ways = args.strategies or ("codes-softmax", *defaults_of("", args.net).strategies)
+    trials = learning_curve(numbers, ways=ways, workers=args.workers, keep=args.keep, **options)
+    rows = [["images", *ways]]
+    for number in numbers:
+        of_number = [[t for t in trials if (t.images, t.way) == (number, way)] for way in ways]
+        rows.append([str(number), *(f"{_mean(of_way):.3f}" for of_way in of_number)])
+    chance = chance_of(test)
+    lines = [text_table(rows), f"mean test accuracy; always giving the most frequent class: {chance:.3f}"]
+    return _numbers(trials), {"exercise-5.png": plot_learning_curve(trials, f"{args.net}, on {title}", chance)}, lines
+
+
 EXERCISES: dict[int, Callable[[argparse.Namespace, dict[str, Any], str], Measured]] = {
     1: _sweep,
     2: _tune,
     3: _freeze,
     4: _rows,
+    5: _images,
 }

@@ -101,6 +101,25 @@ def plot_time(trials: Sequence[Trial], title: str = "", chance: float | None = N
     return figure
 
 
+def plot_learning_curve(trials: Sequence[Trial], title: str = "", chance: float | None = None) -> Figure:
+    """Return a figure of test accuracy by number of training images; dots are runs of `learning_curve`, lines means."""
+    figure = _new_figure(title, 7)
+    ax = figure.subplots()
+    numbers = sorted({trial.images for trial in trials if trial.images})
+    for i, (way, of_way) in enumerate(_by_way(trials).items()):
+        by_number = [[t.accuracy for t in of_way if t.images == number] for number in numbers]
+        ax.plot(numbers, [np.mean(accuracies) for accuracies in by_number], "o-", color=f"C{i}", linewidth=2, label=way)
+        for number, accuracies in zip(numbers, by_number):
+            ax.plot([number] * len(accuracies), accuracies, ".", color=f"C{i}", alpha=0.5)
+    ax.set(xscale="log", xlabel="training images", ylabel="test accuracy")
+    ax.set_xticks(numbers, [str(number) for number in numbers], minor=False)
+    ax.minorticks_off()
+    draw_chance(ax, chance)
+    ax.grid(alpha=0.3)
+    legend_beside(figure)
+    return figure
+
+
 def plot_modes(features: Mapping[str, tuple[np.ndarray, np.ndarray]], title: str = "") -> Figure:
     """Return a scatter plot of features in training mode against features in evaluation mode, one panel for each key.
 

@@ -1,4 +1,4 @@
-"""Exercises 1 to 3 of section 13.2: learning rates, tuning, frozen features.
+"""Exercises 1 to 3 of section 13.2: learning rates, tuning, frozen features; and the accuracy by number of images.
 
 Every run reseeds the random generators and starts from the weights of the source model, which it does not change.
 """
@@ -15,14 +15,15 @@ import numpy as np
 from mxnet import autograd
 from mxnet.gluon import HybridBlock
 
+from d2ltl.comparison.strategies import Rates, find_strategy
 from d2ltl.data.augmentation import test_augs
 from d2ltl.data.batches import loader
 from d2ltl.data.folders import ImageFolder
 from d2ltl.data.formats import PathLike
 from d2ltl.data.pairs import Data, as_pair
 from d2ltl.data.subsets import split
-from d2ltl.errors import DivergenceError, check_seeds, check_some
-from d2ltl.exercises.trials import Trial, run_trials
+from d2ltl.errors import DivergenceError, SettingsError, check_seeds, check_some
+from d2ltl.exercises.trials import Run, Trial, run_trials
 from d2ltl.models.outputs import device_of
 from d2ltl.parallel import Workers
 from d2ltl.training.features import extract_codes, mean_of_map
@@ -59,7 +60,7 @@ def lr_sweep(
     """
     check_some(rates=rates)
     check_seeds(seeds)
-    return run_trials([(way, rate, seed) for rate in rates for seed in seeds], workers, keep, **options)
+    return run_trials([Run(way, rate, seed) for rate in rates for seed in seeds], workers, keep, **options)
 
 
 def mean_accuracy(trials: Sequence[Trial]) -> dict[float | None, float]:
@@ -157,7 +158,52 @@ def frozen_features(
     """
     check_some(ways=ways)
     check_seeds(seeds)
-    return run_trials([(way, learning_rate, seed) for way in ways for seed in seeds], workers, keep, **options)
+    return run_trials([Run(way, learning_rate, seed) for way in ways for seed in seeds], workers, keep, **options)
+
+
+def learning_curve(
+    numbers: Sequence[int],
+    *,
+    source: HybridBlock,
+    data: Data,
+    seeds: Sequence[int] = (0,),
+    ways: Sequence[str] = ("codes-softmax", "finetune", "scratch"),
+    rates: Rates | None = None,
+    workers: Workers = None,
+    keep: PathLike | None = None,
+    **options: Any,
+) -> list[Trial]:
+    """Train with each number of training images, each strategy and each seed, and return the runs in this order.
+
+    With the same seed, the images of a smaller number are among those of a larger one. The runs are tested on all test
+    images. The number of steps is the same for all but very few images; see `run_trial`.
+
+    Parameters
+    ----------
+    numbers : sequence of int
+        Numbers of training images, at least one of each class; no duplicates.
+    ways : sequence of str
+        Names of strategies; see `find_strategy`.
+    rates : Rates, optional
+        Learning rates of the strategies; by default those of the source model.
+    source, data, seeds, workers, keep, **options
+        See `lr_sweep`.
+
+    Raises
+    ------
+    SettingsError
+        If a number is smaller than the number of classes, or larger than that of the training images.
+    """
+    check_some(numbers=numbers, ways=ways)
+    check_seeds(seeds)
+    data, rates = as_pair(data), rates or Rates.of(source.zoo_name)
+    least, most = len(data[0].synsets), len(data[0])
+    for number in numbers:
+        if not least <= number <= most:
+            raise SettingsError(f"{number} training images are asked for; {most} are there, of {least} classes.")
+    rate_of = {way: getattr(rates, find_strategy(way).rate, None) for way in ways}
+    runs = [Run(way, rate_of[way], seed, number) for number in numbers for way in ways for seed in seeds]
+    return run_trials(runs, workers, keep, source=source, data=data, **options)
 
 
 def features_by_mode(

@@ -216,6 +216,13 @@ def test_the_command_writes_a_figure_and_numbers(stripes, source_file, tmp_path,
         (1, ["--pretrained", "none.params"], "no file none.params"),
         (1, ["--epochs", "0"], "num_epochs is 0"),
         (1, ["--seeds", "-1"], "A seed is -1"),
+        (1, ["--images", "10"], "Exercise 1 takes no --images"),
+        (2, ["--strategies", "scratch"], "Exercise 2 takes no --strategies"),
+        (4, ["--resume"], "Exercise 4 takes no --resume"),
+        (5, ["--rates", "0.1"], "Exercise 5 takes no --rates"),
+        (5, ["--images", "1"], "1 training images are asked for; 40 are there, of 2 classes"),
+        (5, ["--images", "10", "41"], "41 training images are asked for"),
+        (5, ["--strategies", "magic"], "no strategy 'magic'"),
     ],
 )
 def test_mistakes_end_with_status_2_and_one_line(stripes, source_file, tmp_path, capsys, exercise, more, problem):
@@ -225,10 +232,13 @@ def test_mistakes_end_with_status_2_and_one_line(stripes, source_file, tmp_path,
     assert error.count("\n") == 1
 
 
-@pytest.mark.parametrize("exercise", [1, 2, 3])
+OPTIONS = {1: ["--rates", "0.01"], 2: ["--rates", "0.01"], 3: ["--rates", "0.01"], 5: ["--images", "20", "40"]}
+
+
+@pytest.mark.parametrize("exercise", OPTIONS)
 def test_a_stopped_exercise_goes_on(stripes, source_file, tmp_path, capsys, monkeypatch, exercise):
-    """It is stopped in the second epoch of its third run; finished runs are not run again."""
-    given = ("--rates", "0.01", "--epochs", "2", "--seeds", "0", "1")
+    """It is stopped in the fourth epoch; finished runs are not run again."""
+    given = (*OPTIONS[exercise], "--epochs", "2", "--seeds", "0", "1")
     assert run(exercise, stripes, source_file, tmp_path / "whole", *given) == 0
     epochs = 0
 
@@ -259,7 +269,7 @@ def test_a_stopped_exercise_goes_on(stripes, source_file, tmp_path, capsys, monk
     assert not [*(tmp_path / "out").rglob("*.checkpoint")]
 
 
-@pytest.mark.parametrize("wrong", [["5"], [], ["1", "--size", "big"]])
+@pytest.mark.parametrize("wrong", [["6"], [], ["1", "--size", "big"]])
 def test_bad_arguments_end_with_status_2(wrong):
     with pytest.raises(SystemExit) as stop:
         main(wrong)
@@ -275,6 +285,26 @@ def test_an_image_that_cannot_be_read_is_skipped_on_request(source_file, tmp_pat
     assert "--skip-unreadable" in error
     assert run(1, photos, source_file, tmp_path, "--rates", "0.01", "--skip-unreadable") == 0
     assert sum(json.loads((tmp_path / "exercise-1.json").read_text())["images"]) == 19
+
+
+def test_fewer_images_get_more_epochs_and_are_among_the_others(source, images):
+    numbers, ways = [2, 10, 40], ["codes-softmax", "finetune"]
+    trials = exercises.learning_curve(numbers, ways=ways, seeds=(0, 1), source=source, data=images, **TINY)
+    assert [(t.images, t.way, t.seed) for t in trials] == [(n, way, s) for n in numbers for way in ways for s in (0, 1)]
+    assert [len(t.history.epochs) for t in trials if t.way == "finetune"] == [10, 10, 4, 4, 1, 1]
+    whole = exercises.run_trial("finetune", 0.01, 1, source=source, data=images, **TINY)
+    assert curve(trials[-1]) == curve(whole)
+
+
+def test_the_fifth_exercise_prints_a_table_and_its_yardstick(stripes, source_file, tmp_path, capsys):
+    given = ("--images", "10", "40", "--strategies", "codes-softmax", "scratch", "--epochs", "1")
+    assert run(5, stripes, source_file, tmp_path, *given) == 0
+    printed = capsys.readouterr().out
+    assert "images  codes-softmax  scratch" in printed
+    assert "always giving the most frequent class: 0.500" in printed
+    trials = json.loads((tmp_path / "exercise-5.json").read_text())["trials"]
+    assert [(t["images"], t["way"]) for t in trials] == [(n, w) for n in (10, 40) for w in ("codes-softmax", "scratch")]
+    assert (tmp_path / "exercise-5.png").stat().st_size > 1000
 
 
 def test_a_quick_exercise_takes_a_quarter_of_the_images(stripes, source_file, tmp_path):

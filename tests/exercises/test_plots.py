@@ -9,9 +9,9 @@ from d2ltl.exercises.class_rows import ClassRow
 from d2ltl.history import Epoch, History
 
 
-def trial(way, rate, accuracy, seed=0, before=None):
+def trial(way, rate, accuracy, seed=0, before=None, images=None):
     history = accuracy and History(["cpu(0)"], [Epoch(1, 0.5, 0.5, accuracy, 2.0, 10.0)])
-    return Trial(way, rate, seed, history, before)
+    return Trial(way, rate, seed, history, before, images)
 
 
 def labels_of(figure):
@@ -28,6 +28,15 @@ def test_a_run_that_diverged_is_a_cross_and_its_rate_has_no_mean():
     assert [*runs.get_ydata()] == [0.7, 0.9]
     assert (lost.get_marker(), [*lost.get_xdata()]) == ("x", [1.0])
     assert labels_of(figure) == ["finetune, mean", "finetune, diverged"]
+
+
+def test_a_learning_curve_has_the_mean_of_each_number_in_order():
+    runs = [(40, 0.9), (10, 0.5), (10, 0.7)]
+    figure = plots.plot_learning_curve([trial("scratch", 0.1, accuracy, images=number) for number, accuracy in runs])
+    mean = figure.axes[0].lines[0]
+    assert [*mean.get_xdata()] == [10, 40]
+    assert [*mean.get_ydata()] == pytest.approx([0.6, 0.9])
+    assert labels_of(figure) == ["scratch"]
 
 
 def test_tuned_networks_stand_beside_the_grid():
@@ -75,6 +84,7 @@ def test_every_figure_of_accuracies_has_its_yardstick():
         plots.plot_tuning(trials, trials, chance=0.6),
         plots.plot_time(trials, chance=0.6),
         plots.plot_first_epoch(trials, chance=0.6),
+        plots.plot_learning_curve([trial("scratch", 0.1, 0.9, images=10)], chance=0.6),
     ):
         lines = {line.get_label(): line for line in figure.axes[-1].lines}
         assert set(lines["most frequent class"].get_ydata()) == {0.6}
