@@ -80,7 +80,7 @@ def _markdown(titles: list[str], alignment: list[str], rows: list[list[str]]) ->
 
 
 def _goal_text(row: Row, goal: Goal) -> str:
-    subject = f"with {WORKS[goal.work].settings['images'][0]} images" if goal.work else goal.peer
+    subject = WORKS[goal.work].title if goal.work else goal.peer
     factor = _text(goal.factor, "" if goal.than else row.unit)
     best = f"the best of {', '.join(goal.than)}" if len(goal.than) > 1 else "".join(goal.than)
     than = " × this" if goal.work else f" × {best}" if best else ""

@@ -1,7 +1,7 @@
 """The works that peers do, and the rows of the table with their goals.
 
-On two cores (the book's code trains 6 images/s at 224 × 224), a run takes about 26 minutes: 11 for ``train224``, 6 for
-``train96``, 4 for ``evaluate224`` and 5 for the others. In a full run, ``compare224`` takes two more hours.
+On two cores (the book's code trains 6 images/s at 224 × 224), a run takes about 35 minutes: 11 for ``train224``, 6 for
+``train96``, 4 for ``evaluate224`` and 14 for the others. In a full run, ``compare224`` takes two more hours.
 """
 
 from __future__ import annotations
@@ -24,8 +24,9 @@ class Work:
     """A piece of work that the `peers` do in one process each, with the worker's function `do`.
 
     `settings` are the arguments of the function. ``images``, if present, are the numbers of training and of test images
-    (0: all). `quick` are the settings that differ in a quick run. `rounds` is the number of repetitions. `full` works
-    are only part of a full run.
+    (0: all), and ``threads`` is the value of ``OMP_NUM_THREADS``. `quick` are the settings that differ in a quick run.
+    `rounds` is the number of repetitions. `full` works are only part of a full run. `title` says how the work differs
+    from another one that it is compared with.
     """
 
     do: str
@@ -34,16 +35,23 @@ class Work:
     quick: dict[str, Any] = field(default_factory=dict)
     rounds: int = ROUNDS
     full: bool = False
+    title: str = ""
 
 
 BATCHES, SIZES = (32, 256), (500, 1000, 2000, 4000)
 GROWTH = {
     f"growth{batch}-{images}": Work(
-        "train", (FLOAT32,), {"size": 64, "batch_size": batch, "images": (images, 2)}, full=True
+        "train",
+        (FLOAT32,),
+        {"size": 64, "batch_size": batch, "images": (images, 2)},
+        full=True,
+        title=f"with {images} images",
     )
     for batch in BATCHES
     for images in SIZES
 }
+RUNS = {"size": 64, "batch_size": 32, "epochs": 2, "seeds": 4, "images": (320, 80)}
+STEP = {"size": 64, "batch_size": 32, "epochs": 3, "images": (320, 2), "threads": 1}
 # fmt: off
 WORKS = {
     "train224": Work("train", EVERYONE, {"size": 224, "batch_size": 128, "images": (128, 2)}),
@@ -55,6 +63,10 @@ WORKS = {
     "limit": Work("limit", (TUNED, TUNED_BF16), {"size": 224}),
     "start": Work("start_up", (FLOAT32,), {"starts": 5}),
     "unpack": Work("unpack", (FLOAT32,), {"files": 2800}, {"files": 280}),
+    "runs64": Work("runs", (FLOAT32,), {**RUNS, "workers": 0}, {"images": (64, 16)}),
+    "runs64-2": Work("runs", (FLOAT32,), {**RUNS, "workers": 2}, {"images": (64, 16)}, title="with --workers 2"),
+    "parallel64": Work("data_parallel", (FLOAT32,), {**STEP, "workers": 1}, {"images": (64, 2)}),
+    "parallel64-2": Work("data_parallel", (FLOAT32,), {**STEP, "workers": 2}, {"images": (64, 2)}, title="with two"),
     "compare224": Work("compare", (BOOK, FLOAT32, BF16),
                        {"size": 224, "batch_size": 128, "epochs": 5, "images": (0, 0)}, rounds=1, full=True),
     **GROWTH,
@@ -156,4 +168,16 @@ ROWS = [
     ),
     *(row for batch in BATCHES for row in _growth_rows(batch)),
     Row("I", "an archive checked and unpacked", "× commands", "unpack", "hub_ratio", (Goal(FLOAT32, "≤", 1.3),)),
+    Row(
+        *("J", "8 runs at 64 × 64, one after the other", "images/s", "runs64", "images_per_s"),
+        (Goal(FLOAT32, "≥", 1, (FLOAT32,), work="runs64-2"),),
+    ),
+    Row("J", "8 runs at 64 × 64, with `--workers 2`", "images/s", "runs64-2", "images_per_s"),
+    Row(
+        *("K", "training at 64 × 64, one data-parallel process of one thread", "images/s"),
+        *("parallel64", "images_per_s", (Goal(FLOAT32, "≥", 1, (FLOAT32,), work="parallel64-2"),)),
+    ),
+    Row("K", "bytes of a step", "MB", "parallel64", "mb_per_step"),
+    Row("K", "two data-parallel processes", "images/s", "parallel64-2", "images_per_s"),
+    Row("K", "bytes of a step", "MB", "parallel64-2", "mb_per_step"),
 ]

@@ -128,15 +128,18 @@ def test_linked_images_take_turns_by_class_and_repeat(stripes, tmp_path):
 
 @pytest.mark.full
 @pytest.mark.parametrize(
-    ("do", "fields"),
+    ("do", "settings", "fields"),
     [
-        ("train", {"first_images_per_s", "images_per_s", "loading_share"}),
-        ("evaluate", {"images_per_s"}),
-        ("frozen", {"seconds", "accuracy"}),
+        ("train", {}, {"first_images_per_s", "images_per_s", "loading_share"}),
+        ("evaluate", {}, {"images_per_s"}),
+        ("frozen", {}, {"seconds", "accuracy"}),
+        ("runs", {"epochs": 1, "seeds": 1, "workers": 0}, {"seconds", "images_per_s"}),
+        ("calls", {"workers": 1, "calls": 20}, {"start_s", "seconds_per_call"}),
+        ("data_parallel", {"epochs": 2, "workers": 2}, {"step_s", "images_per_s", "mb_per_step"}),
     ],
 )
-def test_the_worker_of_this_library_measures(stripes, do, fields):
-    work = Work(do, ("d2ltl",), {"size": 32, "batch_size": 8})
+def test_the_worker_of_this_library_measures(stripes, do, settings, fields):
+    work = Work(do, ("d2ltl",), {"size": 32, "batch_size": 8, **settings})
     results = run("d2ltl", task_of(work, "d2ltl", stripes, classes=2))
     assert set(results) == {*fields, "peak_mb"}, results
     assert all(value > 0 for value in results.values())

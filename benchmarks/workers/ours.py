@@ -11,7 +11,7 @@ import tempfile
 import time
 from typing import Any
 
-from benchmarks.workers import beside
+from benchmarks.workers import beside, several
 from benchmarks.workers.protocol import Results, answer, read_task, seconds_of, training_results
 
 
@@ -80,4 +80,5 @@ if __name__ == "__main__":
     if task["bfloat16"]:
         d2ltl.use_bfloat16()
     functions = {"train": train, "evaluate": evaluate, "frozen": frozen, "compare": compare}
-    answer(task, {**functions, "start_up": beside.start_up, "unpack": beside.unpack})
+    functions.update(start_up=beside.start_up, unpack=beside.unpack, runs=several.runs, calls=several.calls)
+    answer(task, {**functions, "data_parallel": several.data_parallel, "step": several.step})

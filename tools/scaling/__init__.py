@@ -1,0 +1,1 @@
+"""What many machines would bring, computed from costs that were measured on one."""
