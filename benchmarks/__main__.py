@@ -16,6 +16,8 @@ from benchmarks import report
 from benchmarks.measuring import measure, works_of
 from benchmarks.peers import ENVIRONMENTS, OURS, packages, set_up
 from d2ltl.datasets import default_data, find_data
+from d2ltl.files import write_json
+from d2ltl.models.precision import has_bfloat16
 from d2ltl.runtime import versions
 
 
@@ -26,6 +28,7 @@ def parse() -> argparse.Namespace:
     amount.add_argument("--quick", action="store_true", help="less of every work, once: five minutes")
     amount.add_argument("--full", action="store_true", help="also the whole comparison and growth: some hours")
     parser.add_argument("--data", default="auto", metavar="NAME|DIR|ARCHIVE", help="as for python -m d2ltl.compare")
+    parser.add_argument("--resume", type=Path, metavar="FILE", help="go on with the results of a run that was stopped")
     parser.add_argument(
         "--publish", type=Path, metavar="FILE", help="put these results of an earlier run into the README"
     )
@@ -33,26 +36,37 @@ def parse() -> argparse.Namespace:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Run the benchmarks, and write and print the results."""
+    """Run the benchmarks, or what is missing of them, and write and print the results."""
     for environment in ENVIRONMENTS:
         set_up(environment)
     data = default_data() if args.data == "auto" else args.data
-    pair = d2ltl.load_images(find_data(data))
-    results: dict[str, Any] = {
-        "date": datetime.now().strftime("%Y-%m-%d %H:%M"),
+    settings = {
         "data": Path(data).name,
         "quick": args.quick,
-        "machine": versions(),
+        "full": args.full,
+        "machine": {**versions(), "bfloat16": has_bfloat16()},
         "environments": {environment: packages(environment) for environment in [OURS, *ENVIRONMENTS]},
-        "measurements": [],
     }
-    file = report.HERE / "results" / datetime.now().strftime("%Y-%m-%d-%H%M%S.json")
+    file = args.resume or report.HERE / "results" / datetime.now().strftime("%Y-%m-%d-%H%M%S.json")
+    results = begun(file, settings) if args.resume else {"date": f"{datetime.now():%Y-%m-%d %H:%M}", **settings}
+    measurements: list[dict[str, Any]] = results.setdefault("measurements", [])
     file.parent.mkdir(exist_ok=True)
-    for record in measure(works_of(args.quick, args.full), pair):
-        results["measurements"].append(record)
-        file.write_text(json.dumps(results, indent=1), encoding="utf-8")  # an interrupted run keeps these
-    report.plot(results["measurements"]).savefig(file.with_suffix(".png"), dpi=report.DPI)
+    print(f"The results will be in {file}; if the run is stopped, --resume goes on with them.", flush=True)
+    works = works_of(args.quick, args.full, settings["machine"]["bfloat16"])
+    for record in measure(works, d2ltl.load_images(find_data(data)), measurements):
+        measurements.append(record)
+        write_json(file, results)
+    report.plot(measurements).savefig(file.with_suffix(".png"), dpi=report.DPI)
     print(f"\n{report.text_of(results)}\nThese results are in {file}")
+
+
+def begun(file: Path, settings: dict[str, Any]) -> dict[str, Any]:
+    """Return the results of a run that was stopped, in a file; refuse those of other settings or another machine."""
+    results = json.loads(file.read_text("utf-8"))
+    for name, value in settings.items():
+        if results.get(name) != value:
+            raise SystemExit(f"{file} has measurements with another {name}: {results.get(name)}, now {value}.")
+    return results
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ import os
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,20 +20,29 @@ from d2ltl.data.folders import ImageFolder
 WEIGHTS = ROOT / "d2ltl/models/weights/resnet18_v2-tinyimagenet.params"
 
 
-def works_of(quick: bool, full: bool) -> dict[str, Work]:
-    """Return the works of a run by name. In a quick run, each work is smaller and is done once."""
+def works_of(quick: bool, full: bool, bfloat16: bool = True) -> dict[str, Work]:
+    """Return the works of a run by name. In a quick run, each work is smaller and is done once.
+
+    Without `bfloat16` (the processor has none), they are done without the peers that use it.
+    """
     works = {name: work for name, work in WORKS.items() if full or not work.full}
+    if not bfloat16:
+        works = {n: replace(w, peers=tuple(p for p in w.peers if not PEERS[p].bfloat16)) for n, w in works.items()}
     if not quick:
         return works
     return {n: replace(work, settings={**work.settings, **work.quick}, rounds=1) for n, work in works.items()}
 
 
-def measure(works: dict[str, Work], pair: tuple[ImageFolder, ImageFolder]) -> Iterator[dict[str, Any]]:
+def measure(
+    works: dict[str, Work], pair: tuple[ImageFolder, ImageFolder], done: Iterable[dict[str, Any]] = ()
+) -> Iterator[dict[str, Any]]:
     """Run the works on images, and yield the results of each task as soon as it is finished.
 
-    A dict has the keys ``round``, ``work``, ``peer``, and either the results of the worker or ``error``.
+    A dict has the keys ``round``, ``work``, ``peer``, and either the results of the worker or ``error``. Those that are
+    `done` are left out.
     """
     classes = len(pair[0].synsets)
+    finished = {(record["round"], record["work"], record["peer"]) for record in done}
     with tempfile.TemporaryDirectory() as temporary:
         for number in range(1, ROUNDS + 1):
             for name, work in works.items():
@@ -41,6 +50,8 @@ def measure(works: dict[str, Work], pair: tuple[ImageFolder, ImageFolder]) -> It
                 if "images" in work.settings and number == 1:
                     link_images(pair, work.settings["images"], folder)
                 for peer in work.peers if number <= work.rounds else ():
+                    if (number, name, peer) in finished:
+                        continue
                     start = time.perf_counter()
                     results = run(peer, task_of(work, peer, folder, classes))
                     seconds = time.perf_counter() - start

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,6 @@ from benchmarks.works import ROWS, WORKS, Goal, Row
 
 HERE = Path(__file__).parent
 DPI = 110
-PICTURE = "![Images a second of each peer](results.png)"
 START, END = "<!-- results: start -->", "<!-- results: end -->"  # `publish` replaces the text between them in README.md
 
 Measurements = list[dict[str, Any]]
@@ -55,13 +55,15 @@ def table(measurements: Measurements) -> str:
 
 
 def goals_table(measurements: Measurements) -> str:
-    """Return the goals of the measured rows and their results as a Markdown table."""
+    """Return the goals of the measured rows and their results as a Markdown table, without goals of absent peers."""
     rows = []
+    measured = {(record["work"], record["peer"]) for record in measurements}
     for row in _measured(measurements):
         for goal in row.goals:
-            value, met = reached(row, goal, measurements)
-            figure = _text(value, "" if goal.than else row.unit)
-            rows.append([row.letter, row.title, _goal_text(row, goal), figure, "✓" if met else "✗"])
+            if (row.work, goal.peer) in measured:
+                value, met = reached(row, goal, measurements)
+                figure = _text(value, "" if goal.than else row.unit)
+                rows.append([row.letter, row.title, _goal_text(row, goal), figure, "✓" if met else "✗"])
     return _markdown(["", "work", "goal", "reached", ""], ["---"] * 5, rows)
 
 
@@ -104,7 +106,7 @@ def text_of(results: dict[str, Any]) -> str:
     rounds = max(record["round"] for record in results["measurements"])
     heading = (
         f"{results['date']}{', a quick run' if results['quick'] else ''}. Data: {results['data']}. Processor: "
-        f"{machine['processor']}. Medians of {rounds} round{'s' * (rounds > 1)}. Python {machine['python']}; "
+        f"{_title(machine)}. Medians of {rounds} round{'s' * (rounds > 1)}. Python {machine['python']}; "
         f"book: d2l {book['d2l']}, MXNet {book['mxnet']}; pytorch: PyTorch {pytorch['torch']}; "
         f"d2ltl {machine['d2ltl']}, MXNet {ours['mxnet']}."
     )
@@ -135,12 +137,28 @@ def plot(measurements: Measurements) -> Figure:
 
 
 def publish(file: Path) -> None:
-    """Publish the results in a file: copy them to this folder, and update the plot and the README."""
+    """Publish the results in a file as those of its processor, and write those of all processors into the README."""
     results = json.loads(file.read_text("utf-8"))
-    shutil.copyfile(file, HERE / "results.json")
-    plot(results["measurements"]).savefig(HERE / "results.png", dpi=DPI)
+    published = published_file(results["machine"])
+    published.parent.mkdir(exist_ok=True)
+    shutil.copyfile(file, published)
+    plot(results["measurements"]).savefig(published.with_suffix(".png"), dpi=DPI)
+    sections = []
+    for path in sorted(published.parent.glob("*.json")):
+        of_one = json.loads(path.read_text("utf-8"))
+        picture = f"![Images a second of each peer](published/{path.stem}.png)"
+        sections.append(f"### {_title(of_one['machine'])}\n\n{picture}\n\n{text_of(of_one)}")
     readme = HERE / "README.md"
-    readme.write_text(between_markers(readme.read_text("utf-8"), f"{PICTURE}\n\n{text_of(results)}"), encoding="utf-8")
+    readme.write_text(between_markers(readme.read_text("utf-8"), "\n".join(sections)), encoding="utf-8")
+
+
+def published_file(machine: dict[str, Any]) -> Path:
+    """Return the file of the published results of a machine's processor."""
+    return HERE / "published" / f"{re.sub(r'[^a-z0-9]+', '-', _title(machine).lower())}.json"
+
+
+def _title(machine: dict[str, Any]) -> str:
+    return f"{machine['processor']}, {'with' if machine['bfloat16'] else 'without'} bfloat16"
 
 
 def between_markers(readme: str, text: str) -> str:

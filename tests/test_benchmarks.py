@@ -3,8 +3,9 @@ import json
 import pytest
 
 from benchmarks import report
+from benchmarks.__main__ import begun
 from benchmarks.images import link_images
-from benchmarks.measuring import run, task_of, works_of
+from benchmarks.measuring import measure, run, task_of, works_of
 from benchmarks.peers import ENVIRONMENTS, OURS, PEERS
 from benchmarks.works import ROWS, WORKS, Goal, Row, Work
 from d2ltl.data.pairs import load_images
@@ -71,7 +72,8 @@ def test_every_goal_of_these_rows_has_a_line():
         ["d2ltl ≥ 1.3 × pytorch", "1.3", "✓"],
         ["d2ltl ≥ 1.05 × pytorch-tuned", "–", "✗"],
     ]
-    assert len(lines) == sum(len(row.goals) for row in ROWS if row.work == "train224")
+    goals = [goal for row in ROWS if row.work == "train224" for goal in row.goals]
+    assert len(lines) == len([goal for goal in goals if goal.peer == "d2ltl"])  # nobody measured bfloat16
 
 
 def test_rates_are_compared_with_the_limit_of_their_precision():
@@ -85,21 +87,49 @@ def test_rates_are_compared_with_the_limit_of_their_precision():
 def test_publish_fills_the_readme_between_its_markers(tmp_path, monkeypatch):
     monkeypatch.setattr(report, "HERE", tmp_path)
     environments = {name: {"d2l": "1", "mxnet": "2", "torch": "3"} for name in [OURS, *ENVIRONMENTS]}
-    machine = {"processor": "an abacus", "python": "3", "d2ltl": "4"}
+    machine = {"processor": "2 x an Abacus(R)", "python": "3", "d2ltl": "4", "bfloat16": True}
     results = {"date": "today", "data": "pictures", "quick": True, "machine": machine, "environments": environments}
+    (tmp_path / "README.md").write_text(f"before\n{report.START}\nold\n{report.END}\nafter\n", encoding="utf-8")
     error = {"round": 1, "work": "train224", "peer": "d2ltl-bf16", "error": "no bfloat16"}
     (tmp_path / "run.json").write_text(json.dumps({**results, "measurements": [*RATES, error]}))
-    (tmp_path / "README.md").write_text(f"before\n{report.START}\nold\n{report.END}\nafter\n", encoding="utf-8")
+    other = {**results, "machine": {**machine, "bfloat16": False}, "measurements": RATES}
+    (tmp_path / "other.json").write_text(json.dumps(other))
+    report.publish(tmp_path / "other.json")
     for _ in range(2):  # the second time replaces the first
         report.publish(tmp_path / "run.json")
         text = (tmp_path / "README.md").read_text(encoding="utf-8")
         assert text.startswith("before\n<!--")
         assert text.endswith("-->\nafter\n")
         assert "old" not in text
-        assert text.count("an abacus") == text.count(report.table([*RATES, error])) == 1
+        assert text.count("### 2 x an Abacus(R), with bfloat16") == text.count("### 2 x an Abacus(R), without") == 1
+        assert text.count(report.table([*RATES, error])) == 2  # one for each kind of processor
         assert "train224 by d2ltl-bf16, no bfloat16" in text
-    assert (tmp_path / "results.png").stat().st_size > 1000
-    assert json.loads((tmp_path / "results.json").read_text())["data"] == "pictures"
+    published = tmp_path / "published"
+    assert (published / "2-x-an-abacus-r-with-bfloat16.png").stat().st_size > 1000
+    assert json.loads((published / "2-x-an-abacus-r-without-bfloat16.json").read_text())["data"] == "pictures"
+
+
+def test_a_run_that_was_stopped_goes_on_with_what_is_missing(tmp_path):
+    settings = {"data": "pictures", "quick": True}
+    (tmp_path / "run.json").write_text(json.dumps({**settings, "measurements": RATES}))
+    assert begun(tmp_path / "run.json", settings)["measurements"] == RATES
+    with pytest.raises(SystemExit, match=r"run.json has measurements with another data: pictures, now paintings"):
+        begun(tmp_path / "run.json", {**settings, "data": "paintings"})
+
+
+@pytest.mark.full
+def test_what_is_done_is_not_measured_again(stripes):
+    works = {"unpack": Work("unpack", ("d2ltl",), {"files": 2}, rounds=2)}
+    pair = load_images(stripes)
+    whole = [*measure(works, pair)]
+    assert [record["round"] for record in whole] == [1, 2]
+    assert [record["round"] for record in measure(works, pair, whole[:1])] == [2]
+
+
+def test_a_processor_without_bfloat16_is_spared_the_peers_that_need_it():
+    works = works_of(False, False, bfloat16=False)
+    assert works["train224"].peers == ("book", "pytorch", "pytorch-tuned", "d2ltl")
+    assert not any(PEERS[peer].bfloat16 for work in works.values() for peer in work.peers)
 
 
 def test_rows_read_what_is_measured():

@@ -29,7 +29,7 @@ def use_bfloat16() -> None:
     global _precision
     import mxnet as mx
 
-    if "avx512_bf16" not in _processor_flags():
+    if not has_bfloat16():
         raise SettingsError("This processor has no bfloat16 arithmetic (avx512_bf16); stay with float32.")
     if mx.context.num_gpus():
         raise SettingsError("bfloat16 is for processors, and this machine computes on its GPUs; stay with float32.")
@@ -39,6 +39,11 @@ def use_bfloat16() -> None:
     amp.init("bfloat16")
     _precision = "bfloat16"
     check_interface()
+
+
+def has_bfloat16() -> bool:
+    """Return whether the processor has bfloat16 arithmetic; False if that is not known."""
+    return "avx512_bf16" in _processor_flags()
 
 
 def use_precision(name: str) -> None:

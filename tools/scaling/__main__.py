@@ -2,7 +2,7 @@
 
 Simulates a sweep of 10,000 runs and one training on as many images as ImageNet has, draws docs/images/scaling.png, and
 prints the tables. ``--measure`` first measures the costs on this machine, in some minutes; otherwise those in
-costs.json are used. The speed at 224 × 224 pixels is that in benchmarks/results.json.
+costs.json are used. The speed at 224 × 224 pixels is that in the published benchmarks of the same processor.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from benchmarks.report import median_of
+from benchmarks.report import median_of, published_file
 from benchmarks.works import FLOAT32, RUNS, STEP
 from d2ltl.cli import text_table
 from d2ltl.files import write_bytes, write_json
@@ -29,7 +29,6 @@ from tools.scaling.simulation import Sweep, Training
 
 HERE = Path(__file__).parent
 COSTS, FIGURE = HERE / "costs.json", HERE.parents[1] / "docs/images/scaling.png"
-BENCHMARKS = HERE.parents[1] / "benchmarks/results.json"
 
 GIGABIT = 125  # MB/s
 SPREAD = 0.1  # assumed: standard deviation of the time of a run and of a step, as a share
@@ -93,7 +92,7 @@ def main() -> None:
     if parser.parse_args().measure:
         write_json(COSTS, measure())
     costs = json.loads(COSTS.read_text(encoding="utf-8"))
-    measurements = json.loads(BENCHMARKS.read_text(encoding="utf-8"))["measurements"]
+    measurements = json.loads(published_file(costs["machine"]).read_text(encoding="utf-8"))["measurements"]
     rates = {work: median_of(measurements, f"{work}224", FLOAT32, "images_per_s") for work in HOTDOG}
     print(f"Costs: {costs['machine']['processor']}; batches of {STEP['batch_size']}.\n")
     print(text_table([["two workers", "predicted", "measured", "one worker"], *check(costs)]))

@@ -10,6 +10,7 @@ import d2ltl
 from benchmarks.images import link_images
 from benchmarks.measuring import run, task_of
 from benchmarks.works import FLOAT32, RUNS, STEP, Work
+from d2ltl.models.precision import has_bfloat16
 from d2ltl.runtime import versions
 
 DATA = "hotdog-mini"
@@ -28,7 +29,7 @@ def measure() -> dict[str, Any]:
         "step, 2 workers": Work("data_parallel", (), {**STEP, "workers": 2}),
     }
     pair = d2ltl.load_images(DATA)
-    measured: dict[str, Any] = {"machine": versions()}
+    measured: dict[str, Any] = {"machine": {**versions(), "bfloat16": has_bfloat16()}}
     with tempfile.TemporaryDirectory() as temporary:
         for name, work in works.items():
             folder = Path(temporary, name)
