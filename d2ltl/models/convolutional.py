@@ -111,7 +111,7 @@ def heat_map(net: HybridBlock, image: Any, label: int) -> np.ndarray:
     pixels = to_numpy(image)
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
         raise SettingsError(f"The image is {pixels.dtype} {pixels.shape}; it must be uint8 (height, width, 3).")
-    check_input(net, min(pixels.shape[:2]))
+    check_input(net, pixels.shape[0], width=pixels.shape[1])
     device = device_of(net)
     X = Augmentation([])(to_mx(pixels)).as_in_context(device).expand_dims(0)
     outputs = outputs_of(for_inference([net], device), X).asnumpy()[0]

@@ -11,6 +11,8 @@ from d2ltl.errors import SettingsError
 # Linux on x86-64: arch_prctl(ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA)
 ASK_FOR_TILES = (158, 0x1023, 18)
 
+ISA, WITH_TILES = "DNNL_MAX_CPU_ISA", "AVX512_CORE_AMX"  # the instructions that oneDNN may use
+
 _precision = "float32"
 
 
@@ -63,6 +65,11 @@ def check_interface() -> None:
         raise SettingsError("bfloat16 does nothing under MXNet's np interface; call npx.reset_np(), or use float32.")
 
 
+def uses_tiles() -> bool:
+    """Return whether this process computes in bfloat16 with the processor's AMX tile registers."""
+    return _precision == "bfloat16" and os.environ.get(ISA) == WITH_TILES
+
+
 def _use_tiles() -> None:
     """Let oneDNN use the processor's AMX tile registers, which multiply bfloat16 matrices several times as fast.
 
@@ -70,7 +77,7 @@ def _use_tiles() -> None:
     this process the permission to use the tile registers.
     """
     if "amx_bf16" in _processor_flags() and ctypes.CDLL(None).syscall(*ASK_FOR_TILES) == 0:
-        os.environ.setdefault("DNNL_MAX_CPU_ISA", "AVX512_CORE_AMX")
+        os.environ.setdefault(ISA, WITH_TILES)
 
 
 def _processor_flags() -> set[str]:

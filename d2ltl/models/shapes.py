@@ -11,29 +11,60 @@ from mxnet.gluon import Block, HybridBlock
 
 from d2ltl.arrays import input_symbol
 from d2ltl.errors import NetworkError, SettingsError
-from d2ltl.models.precision import check_interface
+from d2ltl.models.precision import ISA, check_interface, uses_tiles
 
+FAULTY = 36  # pixels of a map; see _check_maps
 MAX_SIZE = 512  # pixels; the largest size that check_input tries for its advice
 
 
-def check_input(net: HybridBlock, size: int, classes: int | None = None) -> None:
+def check_input(net: HybridBlock, size: int, classes: int | None = None, *, width: int | None = None) -> None:
     """Raise NetworkError if a network cannot run `size` × `size` pixels, or does not have `classes` outputs.
 
-    The check infers shapes and does not run the network. The message names the smallest possible size, or for a network
-    that cannot run with the active array interface, the remedy.
+    If the images are not square, `size` is their height and `width` their width; the smaller one is checked. The check
+    infers shapes and does not run the network. The message names the smallest possible size, or for a network that
+    cannot run with the active array interface, the remedy. See `_check_maps` for SettingsError.
     """
     check_interface()
     if not isinstance(net, HybridBlock):
         raise NetworkError(f"A network of Gluon is needed here, not a {type(net).__name__}.")
-    output = symbol_of(net)
+    output, height = symbol_of(net), size
+    size = min(size, width or size)
     shape = output_shape(output, size)
     if shape is not None and classes in (None, shape[1]):
+        if uses_tiles():
+            _check_maps(output, net.name or "the network", height, width or height)
         return
     if shape is not None:
         raise NetworkError(f"{net.name} has {shape[1]} outputs, but the images have {classes} classes.")
     fits = next((s for s in range(1, MAX_SIZE + 1) if output_shape(output, s)), None)
     advice = f"the smallest size it can run is {fits}" if fits else f"nor any other up to {MAX_SIZE}"
     raise NetworkError(f"{net.name} cannot run images of {size} × {size} pixels; {advice}.")
+
+
+def _check_maps(output: mx.sym.Symbol, name: str, height: int, width: int) -> None:
+    """Raise SettingsError for images of a height and width at which bfloat16 would corrupt the memory of this process.
+
+    On processors with AMX, MXNet's oneDNN 2.4 writes past the end of its memory in 1 × 1 convolutions of 36 pixels,
+    such as 6 × 6. (Measured: most squares up to 30 × 30, several rectangles, strides 1 and 2.)
+    """
+    internals = output.get_internals()
+    if _has_faulty_maps(internals, height, width):
+        more = next(more for more in range(1, MAX_SIZE) if not _has_faulty_maps(internals, height + more, width + more))
+        raise SettingsError(
+            f"In bfloat16, {name} cannot compute {height} × {width} pixels on this processor: a 1 × 1 convolution of "
+            f"{FAULTY} pixels crashes MXNet. Use {height + more} × {width + more} pixels, float32, or set "
+            f"{ISA}=AVX512_CORE_BF16, which is slower."
+        )
+
+
+def _has_faulty_maps(internals: mx.sym.Symbol, height: int, width: int) -> bool:
+    shapes = dict(zip(internals.list_outputs(), internals.infer_shape_partial(data=(1, 3, height, width))[1]))
+    return any(
+        node["op"] == "Convolution"
+        and (node["attrs"]["kernel"], node["attrs"].get("stride", "(1, 1)")) == ("(1, 1)", "(1, 1)")
+        and math.prod(shapes[f"{node['name']}_output"][2:]) == FAULTY
+        for node in json.loads(internals.tojson())["nodes"]
+    )
 
 
 def check_batch(net: HybridBlock, size: int, images: int, devices: int) -> None:

@@ -10,7 +10,8 @@ import pytest
 import d2ltl
 from d2ltl.models import precision
 
-HAS_BFLOAT16 = "avx512_bf16" in Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else False
+FLAGS = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
+HAS_BFLOAT16 = "avx512_bf16" in FLAGS
 
 
 def run(code, *arguments):
@@ -113,3 +114,31 @@ print(accuracy, heat.shape)
     for _ in range(2):
         result = run(code, stripes)
         assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.full
+@pytest.mark.skipif("amx_bf16" not in FLAGS, reason="this processor has no tile registers")
+def test_sizes_at_which_mxnet_would_crash_are_refused():
+    code = """
+import sys, d2ltl
+from d2ltl.models.shapes import check_input
+net, plain = d2ltl.scratch_net(2, "efficientnet_lite0"), d2ltl.scratch_net(2)
+check_input(net, 96)
+d2ltl.use_bfloat16()
+for size in (32, 64, 96, 112, 128, 176, 224):
+    try:
+        check_input(net, size)
+    except d2ltl.SettingsError as error:
+        print(size, error)
+check_input(plain, 96)
+try:
+    check_input(net, 128, width=288)
+except d2ltl.SettingsError as error:
+    print(error)
+"""
+    result = run(code)
+    assert result.returncode == 0, result.stderr
+    refused = result.stdout.splitlines()
+    assert [line.split()[0] for line in refused[:-1]] == ["96", "176"]
+    assert "Use 97 × 97 pixels, float32, or set DNNL_MAX_CPU_ISA" in refused[0]
+    assert "128 × 288" in refused[-1]
