@@ -63,6 +63,7 @@ def task_of(work: Work, peer: str, folder: Path, classes: int) -> dict[str, Any]
     """Return the task of a worker, as JSON values."""
     return {
         "do": work.do,
+        "net": "resnet18_v2",
         **work.settings,
         "folder": str(folder),
         "classes": classes,

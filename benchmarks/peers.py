@@ -16,7 +16,7 @@ ENVIRONMENTS = {
         ["mxnet==1.9.1", "numpy<2", "matplotlib", "ipython", "pandas", "setuptools<81; python_version >= '3.12'"],
         ["--no-deps", "d2l==1.0.3"],  # its pins date from 2023; the list above contains the packages that it imports
     ],
-    "pytorch": [["torch==2.13.0", "torchvision==0.28.0", "pillow"]],
+    "pytorch": [["torch==2.13.0", "torchvision==0.28.0", "pillow", "onnx==1.23.2", "onnxruntime==1.32.0"]],
 }
 """Arguments of the calls of pip for each environment. `OURS` is the environment that this program runs in."""
 
@@ -39,6 +39,7 @@ PEERS = {
     "pytorch": Peer("pytorch", "pytorch"),
     "pytorch-tuned": Peer("pytorch", "pytorch", tuned=True),
     "pytorch-tuned-bf16": Peer("pytorch", "pytorch", tuned=True, bfloat16=True),
+    "onnxruntime": Peer("pytorch", "onnx_runtime", tuned=True),
     "d2ltl": Peer(OURS, "ours"),
     "d2ltl-bf16": Peer(OURS, "ours", bfloat16=True),
 }

@@ -59,18 +59,18 @@ def test_a_goal_may_compare_two_works():
 
 def test_the_table_has_the_rows_that_were_measured():
     lines = report.table(RATES).splitlines()
-    assert {line.count("|") for line in lines} == {10}
+    assert {line.count("|") for line in lines} == {11}
     assert {line[:5] for line in lines[2:]} == {"| A |", "| G |"}
     cells = [cell.strip() for cell in lines[2].split("|")]
-    assert cells[4:10] == ["5", "10", "–", "–", "13", "–"]
+    assert cells[4:11] == ["5", "10", "–", "–", "", "13", "–"]  # ONNX Runtime does not train
 
 
 def test_every_goal_of_these_rows_has_a_line():
     lines = [[cell.strip() for cell in line.split("|")[3:-1]] for line in report.goals_table(RATES).splitlines()[2:]]
     assert lines[:3] == [
-        ["d2ltl ≥ 2.4 × book", "2.6", "✓"],
-        ["d2ltl ≥ 1.3 × pytorch", "1.3", "✓"],
-        ["d2ltl ≥ 1.05 × pytorch-tuned", "–", "✗"],
+        ["d2ltl ≥ 2.2 × book", "2.6", "✓"],
+        ["d2ltl ≥ 1.2 × the best of pytorch, pytorch-tuned", "–", "✗"],  # one of them was not measured
+        ["d2ltl ≤ 0.8 × book + 1024", "–", "✗"],
     ]
     goals = [goal for row in ROWS if row.work == "train224" for goal in row.goals]
     assert len(lines) == len([goal for goal in goals if goal.peer == "d2ltl"])  # nobody measured bfloat16

@@ -23,7 +23,7 @@ def train(task: dict[str, Any]) -> Results:
     images = d2ltl.load_images(task["folder"])
     ends = [time.perf_counter()]
     d2ltl.train_fine_tuning(
-        d2ltl.scratch_net(task["classes"]),
+        d2ltl.scratch_net(task["classes"], task["net"]),
         0.01,
         task["batch_size"],
         2,
@@ -39,7 +39,7 @@ def train(task: dict[str, Any]) -> Results:
 def evaluate(task: dict[str, Any]) -> Results:
     """Measure the speed of evaluation on the test images, after a warm-up on the few training images."""
     few, images = d2ltl.load_images(task["folder"])
-    net = d2ltl.scratch_net(task["classes"])
+    net = d2ltl.scratch_net(task["classes"], task["net"])
     options = {"size": task["size"], "batch_size": task["batch_size"]}
     d2ltl.evaluate(net, few, **options)
     return {"images_per_s": len(images) / seconds_of(lambda: d2ltl.evaluate(net, images, **options))}

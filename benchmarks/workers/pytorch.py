@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
@@ -18,6 +18,7 @@ from PIL import Image
 from torch import nn
 from torch.utils.data import DataLoader
 
+from benchmarks.workers.efficientnet import efficientnet_lite0
 from benchmarks.workers.protocol import Results, answer, read_task, seconds_of, training_results
 from benchmarks.workers.resnet import forward_gflop, resnet18_v2
 
@@ -30,6 +31,7 @@ except RuntimeError:  # torchvision for GPUs with PyTorch for CPUs lacks two ope
 
 LEARNING_RATE, WEIGHT_DECAY = 5e-5, 0.001  # from the book's PyTorch edition
 LIMIT_BATCH, LIMIT_SECONDS = 32, 1.0
+NETWORKS = {"resnet18_v2": resnet18_v2, "efficientnet_lite0": efficientnet_lite0}
 
 
 def read_reduced(size: int, path: str) -> Image.Image:
@@ -56,12 +58,12 @@ def loader(task: dict[str, Any], part: str, workers: int = 0) -> DataLoader:
 
 
 class Network:
-    """The network with its trainer. It uses ``classes``, ``tuned`` and ``bfloat16`` of the task."""
+    """The network with its trainer. It uses ``net``, ``classes``, ``tuned`` and ``bfloat16`` of the task."""
 
     def __init__(self, task: dict[str, Any]) -> None:
         self.format = torch.channels_last if task["tuned"] else torch.contiguous_format
         self.autocast = partial(torch.autocast, "cpu", torch.bfloat16, enabled=task["bfloat16"])
-        self.net = resnet18_v2(task["classes"]).to(memory_format=self.format)
+        self.net = NETWORKS[task["net"]](task["classes"]).to(memory_format=self.format)
         self.loss = nn.CrossEntropyLoss(reduction="none")
         output = {"params": self.net.output.parameters(), "lr": 10 * LEARNING_RATE}
         self.trainer = torch.optim.SGD(
@@ -112,9 +114,9 @@ def train(task: dict[str, Any]) -> Results:
     return training_results(len(best.dataset), first, min(seconds), loading)
 
 
-def evaluate(task: dict[str, Any]) -> Results:
+def evaluate(task: dict[str, Any], make: Callable[[dict[str, Any]], Network] = Network) -> Results:
     """Measure the speed of evaluation on the test images, after a warm-up on the few training images."""
-    network = Network(task)
+    network = make(task)
     network.accuracy(loader(task, "train"))
     tried = loaders_tried(task, "test")
     seconds = min(seconds_of(partial(network.accuracy, batches)) for batches in tried)
