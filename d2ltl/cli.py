@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import io
+import json
 import logging
 import shlex
 import signal
@@ -13,6 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from d2ltl import runtime
 from d2ltl.datasets import DEFAULTS, LITE_DEFAULTS, PHOTOGRAPHS, Defaults
 from d2ltl.errors import D2LTLError, explain_missing_mxnet
 
@@ -91,6 +94,15 @@ def resume_hint(module: str, out: Path, arguments: Sequence[str]) -> str:
     if "--out" not in again:
         again += ["--out", str(out)]
     return f"Go on with: {shlex.join([sys.executable, '-m', module, *again])}"
+
+
+def keep_threads(out: Path) -> None:
+    """Compute on as many threads as the command that is to be resumed, whose output folder is `out`.
+
+    MXNet must not have been loaded yet. What is wrong with the folder is said when its content is read.
+    """
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        runtime.keep_threads(json.loads((out / "settings.json").read_text(encoding="utf-8")).get("threads"))
 
 
 def run_command(work: Callable[[], object], stopped: Callable[[], str] = lambda: "Nothing was written.") -> int:

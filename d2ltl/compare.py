@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from d2ltl.cli import add_options, default_of, new_parser, resume_hint, run_command
+from d2ltl.cli import add_options, default_of, keep_threads, new_parser, resume_hint, run_command
 from d2ltl.data_parallel import launch
 from d2ltl.errors import ClusterError, WorkerError
 from data_hub import DATA_HUB, DataHubError
@@ -93,6 +93,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parse(arguments)
     if args.out is None:
         args.out = Path("results", datetime.now().strftime("%Y-%m-%d-%H%M%S"))
+    if args.resume:
+        keep_threads(args.out)
     return run_command(lambda: _start(args, arguments), lambda: _resume_hint(args, arguments))
 
 

@@ -68,6 +68,13 @@ def check_workers(workers: Workers) -> None:
         raise SettingsError(f"workers is {workers}; give at least 1 process, or the address of a Dask scheduler.")
 
 
+def threads_with(workers: Workers) -> int | None:
+    """Return the number of threads of each run; None if it depends on the machines of a cluster."""
+    if isinstance(workers, str):
+        return None
+    return runtime.threads() if workers is None else runtime.threads_of_each(workers)
+
+
 def _run_here(
     function: Callable[..., Any], runs: Sequence[tuple[Any, ...]], describe: Callable[[Any], str] | None = None
 ) -> list[Any]:

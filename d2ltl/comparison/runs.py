@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,8 @@ from d2ltl.files import printable, write_json
 from d2ltl.history import History
 from d2ltl.models.trained import save_net
 from d2ltl.training.calibration import Calibration
+
+logger = logging.getLogger(__name__)
 
 UNRECORDED = {  # settings that version 0.1.0 did not have, and their value
     "lr_lp_ft": BOOK.lr_lp_ft,
@@ -176,12 +179,13 @@ def claim_runs(out: Path, settings: dict[str, Any], resume: bool, what: str) -> 
     """Return the folder ``runs`` in an output folder: a new one, or that of the same settings, to resume.
 
     CheckpointError is raised if the output folder holds runs of other settings, or these settings and `resume` is
-    False, or none and `resume` is True. `what` is what the settings are of.
+    False, or none and `resume` is True. `what` is what the settings are of. Another number of ``threads`` is only a
+    warning, because it changes no more than the rounding.
     """
     file, runs = out / "settings.json", out / "runs"
     saved = _read_json(file) if file.exists() else None
     begun = any(path.is_file() for path in runs.rglob("*"))
-    if saved is not None and (begun or resume or saved == settings):
+    if saved is not None and (begun or resume or _differences(saved, settings) == []):
         _check_settings(out, saved, settings, what)
         if not resume:
             raise CheckpointError(f"{out} holds this {what} already: resume it, or choose another folder.")
@@ -206,8 +210,24 @@ def _read_json(file: Path) -> dict[str, Any]:
 
 
 def _check_settings(out: Path, saved: dict[str, Any], settings: dict[str, Any], what: str) -> None:
-    same = {**UNRECORDED, **saved}
-    if changed := [name for name in settings if same.get(name) != settings[name]]:
-        changes = ", ".join(f"{name} {same.get(name)}, now {settings[name]}" for name in changed)
-        article = "an" if what[0] in "aeiou" else "a"
+    article = "an" if what[0] in "aeiou" else "a"
+    if changed := _differences(saved, settings):
+        changes = ", ".join(f"{name} {_recorded(saved).get(name)}, now {settings[name]}" for name in changed)
         raise CheckpointError(f"{out} holds {article} {what} with {changes}. Choose another folder.")
+    before, now = saved.get("threads"), settings.get("threads")
+    if before and now and before != now:
+        logger.warning(
+            "%s holds %s %s of %s threads, and MXNet has %s now: the figures will not be those of an uninterrupted "
+            "one. For the same figures, restart with OMP_NUM_THREADS=%s.",
+            *(out, article, what, before, now, before),
+        )
+
+
+def _differences(saved: dict[str, Any], settings: dict[str, Any]) -> list[str]:
+    """Return the names of the settings that are not as they were, without the number of threads."""
+    same = _recorded(saved)
+    return [name for name in settings if name != "threads" and same.get(name) != settings[name]]
+
+
+def _recorded(saved: dict[str, Any]) -> dict[str, Any]:
+    return {**UNRECORDED, **saved}
