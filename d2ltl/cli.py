@@ -35,6 +35,8 @@ def _by_data(setting: str, by_data: dict[str, Defaults]) -> str:
     return ", ".join([f"{usual:g}", *(f"{value:g} with {name}" for name, value in values.items() if value != usual)])
 
 
+LOADING = "loading MXNet, the images and the source model"  # the first that a command does
+
 # fmt: off
 OPTIONS: dict[str, dict[str, Any]] = {
     "--data": {"default": "auto", "metavar": "NAME|DIR|ARCHIVE", "help":
@@ -111,10 +113,12 @@ def run_command(work: Callable[[], object], stopped: Callable[[], str] = lambda:
     Log messages of `work` go to standard output, line by line; an error is one line on stderr. `stopped` returns the
     message to print after Ctrl-C: which files exist and how to continue.
     """
+    from d2ltl.progress import LineHandler  # imported here so that --help is quick
+
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A pipe or a file gets each line at once; what stdout's encoding does not have is escaped.
         sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")
-    logging.basicConfig(format="%(message)s", stream=sys.stdout)
+    logging.basicConfig(format="%(message)s", handlers=[LineHandler(sys.stdout)])
     for name in ("d2ltl", "data_hub"):
         logging.getLogger(name).setLevel(logging.INFO)
     before, sys.unraisablehook = sys.unraisablehook, _interrupt_again

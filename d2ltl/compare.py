@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from d2ltl.cli import add_options, default_of, keep_threads, new_parser, resume_hint, run_command
+from d2ltl.cli import LOADING, add_options, default_of, keep_threads, new_parser, resume_hint, run_command
 from d2ltl.data_parallel import launch
 from d2ltl.errors import ClusterError, WorkerError
 from data_hub import DATA_HUB, DataHubError
@@ -102,7 +102,7 @@ def _start(args: argparse.Namespace, arguments: list[str]) -> None:
     """Run a comparison in this process, or start processes that run this command together."""
     is_worker = "DMLC_ROLE" in os.environ  # of a data-parallel training
     if not is_worker:
-        print(f"The report will be in {args.out}")
+        print(f"The report will be in {args.out}\n{LOADING}")
     if is_worker or args.data_parallel is None:
         _compare(args)
         return
