@@ -95,6 +95,16 @@ def keep_threads(number: object) -> None:
         threads_were_given = True
 
 
+def warn_of_threads(what: str, before: int | None, now: int | None) -> None:
+    """Log a warning if what is to be resumed was begun with another number of threads; None is not known."""
+    if before and now and before != now:
+        logger.warning(
+            "%s was begun with OMP_NUM_THREADS=%d, and MXNet has %d threads now: the figures will differ a little from "
+            "those of an uninterrupted run. Restart with OMP_NUM_THREADS=%d for the same figures.",
+            *(what, before, now, before),
+        )
+
+
 def usable_processors() -> int:
     """Return the number of physical cores that this process may use, at least 1.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,14 +11,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from mxnet.gluon import HybridBlock
 
+from d2ltl import runtime
 from d2ltl.datasets import BOOK
 from d2ltl.errors import CheckpointError
 from d2ltl.files import printable, write_json
 from d2ltl.history import History
 from d2ltl.models.trained import save_net
 from d2ltl.training.calibration import Calibration
-
-logger = logging.getLogger(__name__)
 
 UNRECORDED = {  # settings that version 0.1.0 did not have, and their value
     "lr_lp_ft": BOOK.lr_lp_ft,
@@ -180,7 +178,7 @@ def claim_runs(out: Path, settings: dict[str, Any], resume: bool, what: str) -> 
 
     CheckpointError is raised if the output folder holds runs of other settings, or these settings and `resume` is
     False, or none and `resume` is True. `what` is what the settings are of. Another number of ``threads`` is only a
-    warning, because it changes no more than the rounding.
+    warning: it changes how sums are rounded, and nothing else.
     """
     file, runs = out / "settings.json", out / "runs"
     saved = _read_json(file) if file.exists() else None
@@ -210,17 +208,11 @@ def _read_json(file: Path) -> dict[str, Any]:
 
 
 def _check_settings(out: Path, saved: dict[str, Any], settings: dict[str, Any], what: str) -> None:
-    article = "an" if what[0] in "aeiou" else "a"
     if changed := _differences(saved, settings):
+        article = "an" if what[0] in "aeiou" else "a"
         changes = ", ".join(f"{name} {_recorded(saved).get(name)}, now {settings[name]}" for name in changed)
         raise CheckpointError(f"{out} holds {article} {what} with {changes}. Choose another folder.")
-    before, now = saved.get("threads"), settings.get("threads")
-    if before and now and before != now:
-        logger.warning(
-            "%s holds %s %s of %s threads, and MXNet has %s now: the figures will not be those of an uninterrupted "
-            "one. For the same figures, restart with OMP_NUM_THREADS=%s.",
-            *(out, article, what, before, now, before),
-        )
+    runtime.warn_of_threads(f"The {what} in {out}", saved.get("threads"), settings.get("threads"))
 
 
 def _differences(saved: dict[str, Any], settings: dict[str, Any]) -> list[str]:
