@@ -55,7 +55,9 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
                           "codes-softmax (linear classifier on the CNN codes), codes-softmax-K (on the codes of stage "
                           "K), distilled (small network that learns from a fine-tuned network); default: finetune "
                           "scratch, for an EfficientNet also lp-ft")
-    how.add_argument("--epochs", type=int, metavar="N", help=f"number of epochs; default: {default_of('epochs')}")
+    how.add_argument("--epochs", type=int, metavar="N",
+                     help="number of epochs: passes over the images to train, each followed by a test; default: "
+                          f"{default_of('epochs')}")
     add_options(how, "--batch-size", "--seeds")
     how.add_argument("--lr-finetune", type=float, metavar="RATE",
                      help="learning rate of pretrained networks; the new output layer learns at 10 times this rate; "
