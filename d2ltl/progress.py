@@ -154,8 +154,8 @@ class TrainingLog:
 
 def _slow(epoch: Epoch, fastest: float) -> str:
     threads = runtime.threads()
-    fewer = f", or stop and start again with OMP_NUM_THREADS={threads - 1}" if threads > 1 else ""
+    fewer = f"; or stop, and start again with OMP_NUM_THREADS={threads - 1}, so that threads do not wait for each other"
     return (
         f"Epoch {epoch.epoch} took {duration(epoch.seconds)}; at the speed before, it takes {duration(fastest)}. Other "
-        f"programs seem to use the processors, and threads wait for each other. Close them{fewer}."
+        f"programs seem to use the processors. Close them{fewer if threads > 1 else ''}."
     )

@@ -146,7 +146,7 @@ def test_an_epoch_of_less_than_half_the_speed_is_a_warning(seconds, slow, clock,
     train(clock, seconds)
     warnings = [record.getMessage() for record in lines.records if record.levelname == "WARNING"]
     assert [int(text.split()[1]) for text in warnings] == slow
-    assert all("Close them, or stop and start again with OMP_NUM_THREADS=1." in text for text in warnings)
+    assert all("Close them; or stop, and start again with OMP_NUM_THREADS=1" in text for text in warnings)
 
 
 def test_so_is_a_first_epoch_that_becomes_slow(clock, lines, monkeypatch):
