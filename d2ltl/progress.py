@@ -1,6 +1,6 @@
 """Progress: bars in a terminal and in a notebook, and lines in the log that say how long the work will take.
 
-The commands show the log. In Python, ``logging.basicConfig(level=logging.INFO)`` does.
+The commands show the log; in Python, ``logging.basicConfig(level=logging.INFO)`` shows it.
 """
 
 from __future__ import annotations
@@ -53,15 +53,15 @@ def with_progress(
 def _timed(items: Iterable[Any], total: int, tell: Callable[[float], None]) -> Iterator[Any]:
     """Yield items, and tell how many seconds all of them will take, as soon as some have taken `FIRST_SECONDS`.
 
-    The first item does not count: MXNet compiles the network for it.
+    The first two items do not count: MXNet compiles the network for the first one, and computes it during the second.
     """
     begun, told = 0.0, False
     for number, item in enumerate(items):
         yield item
-        if number == 0:
+        if number == 1:
             begun = time.perf_counter()
-        elif not told and (passed := time.perf_counter() - begun) > FIRST_SECONDS:
-            tell(passed / number * total)
+        elif number > 1 and not told and (passed := time.perf_counter() - begun) > FIRST_SECONDS:
+            tell(passed / (number - 1) * total)
             told = True
 
 

@@ -153,10 +153,10 @@ def test_so_is_a_first_epoch_that_becomes_slow(clock, lines, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     log = TrainingLog(1)
     for number in progress.with_progress(range(10), "epoch", "batch", tell=log.estimate):
-        clock(2 if number < 3 else 9)
-    log.epoch(History(["cpu(0)"], [Epoch(1, 0.5, 0.75, 0.8, 69, 1)]))
+        clock(2 if number < 4 else 9)
+    log.epoch(History(["cpu(0)"], [Epoch(1, 0.5, 0.75, 0.8, 62, 1)]))
     (text,) = [record.getMessage() for record in lines.records if record.levelname == "WARNING"]
-    assert text.startswith("Epoch 1 took 1 min 10 s; at the speed before, it takes 20 s.")
+    assert text.startswith("Epoch 1 took 1 min; at the speed before, it takes 20 s.")
     assert text.endswith("Close them.")
 
 
