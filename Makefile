@@ -55,8 +55,10 @@ $(VENV)/pip:
 	$(BIN)/pip install --quiet --upgrade pip
 	@touch $@
 
+# Python compiles the modules that it uses; pip would compile all of them, which takes half of the installation.
 $(VENV)/core: $(VENV)/pip setup.py
-	$(BIN)/pip install --quiet -e '.[cpu,imagenet-offline]'
+	@echo "Installing MXNet and the other packages takes about a minute."
+	$(BIN)/pip install --quiet --no-compile -e '.[cpu,imagenet-offline]'
 	@touch $@
 
 $(VENV)/test: $(VENV)/core

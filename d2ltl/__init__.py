@@ -8,11 +8,11 @@ from typing import Any
 
 import lazy_loader
 
-from d2ltl import runtime
+from d2ltl import processors, runtime  # processors first: it looks at them while NumPy is imported
 from d2ltl.errors import explain_missing_mxnet
 from d2ltl.runtime import __version__ as __version__
 
-runtime.prepare()
+runtime.prepare(processors.BEGUN)
 
 _load, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import io
+import json
 import logging
 import shlex
 import signal
@@ -13,6 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from d2ltl import runtime
 from d2ltl.datasets import DEFAULTS, LITE_DEFAULTS, PHOTOGRAPHS, Defaults
 from d2ltl.errors import D2LTLError, explain_missing_mxnet
 
@@ -31,6 +34,8 @@ def _by_data(setting: str, by_data: dict[str, Defaults]) -> str:
     usual = values.pop(PHOTOGRAPHS)
     return ", ".join([f"{usual:g}", *(f"{value:g} with {name}" for name, value in values.items() if value != usual)])
 
+
+LOADING = "loading MXNet, the images and the source model"  # the first that a command does
 
 # fmt: off
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -93,16 +98,27 @@ def resume_hint(module: str, out: Path, arguments: Sequence[str]) -> str:
     return f"Go on with: {shlex.join([sys.executable, '-m', module, *again])}"
 
 
+def keep_threads(out: Path) -> None:
+    """Compute on as many threads as the command that is to be resumed, whose output folder is `out`.
+
+    MXNet must not have been loaded yet. What is wrong with the folder is said when its content is read.
+    """
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        runtime.keep_threads(json.loads((out / "settings.json").read_text(encoding="utf-8")).get("threads"))
+
+
 def run_command(work: Callable[[], object], stopped: Callable[[], str] = lambda: "Nothing was written.") -> int:
     """Run a command and return its exit status: 0; 2 after an error in the arguments or the data; 130 after Ctrl-C.
 
     Log messages of `work` go to standard output, line by line; an error is one line on stderr. `stopped` returns the
     message to print after Ctrl-C: which files exist and how to continue.
     """
+    from d2ltl.progress import LineHandler  # imported here so that --help is quick
+
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A pipe or a file gets each line at once; what stdout's encoding does not have is escaped.
         sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")
-    logging.basicConfig(format="%(message)s", stream=sys.stdout)
+    logging.basicConfig(format="%(message)s", handlers=[LineHandler(sys.stdout)])
     for name in ("d2ltl", "data_hub"):
         logging.getLogger(name).setLevel(logging.INFO)
     before, sys.unraisablehook = sys.unraisablehook, _interrupt_again

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from d2ltl.cli import add_options, default_of, new_parser, resume_hint, run_command
+from d2ltl.cli import LOADING, add_options, default_of, keep_threads, new_parser, resume_hint, run_command
 from d2ltl.data_parallel import launch
 from d2ltl.errors import ClusterError, WorkerError
 from data_hub import DATA_HUB, DataHubError
@@ -55,7 +55,9 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
                           "codes-softmax (linear classifier on the CNN codes), codes-softmax-K (on the codes of stage "
                           "K), distilled (small network that learns from a fine-tuned network); default: finetune "
                           "scratch, for an EfficientNet also lp-ft")
-    how.add_argument("--epochs", type=int, metavar="N", help=f"number of epochs; default: {default_of('epochs')}")
+    how.add_argument("--epochs", type=int, metavar="N",
+                     help="number of epochs: passes over the images to train, each followed by a test; default: "
+                          f"{default_of('epochs')}")
     add_options(how, "--batch-size", "--seeds")
     how.add_argument("--lr-finetune", type=float, metavar="RATE",
                      help="learning rate of pretrained networks; the new output layer learns at 10 times this rate; "
@@ -93,6 +95,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parse(arguments)
     if args.out is None:
         args.out = Path("results", datetime.now().strftime("%Y-%m-%d-%H%M%S"))
+    if args.resume:
+        keep_threads(args.out)
     return run_command(lambda: _start(args, arguments), lambda: _resume_hint(args, arguments))
 
 
@@ -100,7 +104,7 @@ def _start(args: argparse.Namespace, arguments: list[str]) -> None:
     """Run a comparison in this process, or start processes that run this command together."""
     is_worker = "DMLC_ROLE" in os.environ  # of a data-parallel training
     if not is_worker:
-        print(f"The report will be in {args.out}")
+        print(f"The report will be in {args.out}\n{LOADING}")
     if is_worker or args.data_parallel is None:
         _compare(args)
         return

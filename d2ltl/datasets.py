@@ -31,7 +31,7 @@ class Defaults(NamedTuple):
 BOOK = Defaults(size=224, batch_size=128, epochs=5, lr_finetune=0.01, lr_scratch=0.1)  # section 13.2
 DEFAULTS = {
     PHOTOGRAPHS: BOOK,
-    RENDERED: Defaults(size=64, batch_size=32, epochs=10, lr_finetune=0.01, lr_scratch=0.1),
+    RENDERED: Defaults(size=64, batch_size=32, epochs=5, lr_finetune=0.01, lr_scratch=0.1),
     DIGITS: Defaults(size=32, batch_size=32, epochs=10, lr_finetune=0.01, lr_scratch=0.1),
 }
 """Default settings by data set. All other data sets use those of the book's `PHOTOGRAPHS`."""

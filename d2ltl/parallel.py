@@ -9,8 +9,10 @@ import concurrent.futures
 import contextlib
 import io
 import logging
+import math
 import pickle
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -18,7 +20,7 @@ from typing import Any, Union
 
 from d2ltl import runtime
 from d2ltl.errors import ClusterError, D2LTLError, SettingsError, require
-from d2ltl.progress import with_progress
+from d2ltl.progress import duration, one_after_another, with_progress
 
 Workers = Union[int, str, None]  # number of processes, address of a Dask scheduler, or none
 RunAll = Callable[..., "list[Any]"]  # function, arguments of each run, and `describe` -> results in this order
@@ -68,10 +70,17 @@ def check_workers(workers: Workers) -> None:
         raise SettingsError(f"workers is {workers}; give at least 1 process, or the address of a Dask scheduler.")
 
 
+def threads_with(workers: Workers) -> int | None:
+    """Return the number of threads of each run; None if it depends on the machines of a cluster."""
+    if isinstance(workers, str):
+        return None
+    return runtime.threads() if workers is None else runtime.threads_of_each(workers)
+
+
 def _run_here(
     function: Callable[..., Any], runs: Sequence[tuple[Any, ...]], describe: Callable[[Any], str] | None = None
 ) -> list[Any]:
-    return [function(*arguments) for arguments in runs]
+    return one_after_another(function, runs)
 
 
 @contextlib.contextmanager
@@ -110,11 +119,14 @@ def _run_on(
     distributed = require("distributed", "cluster")
     stop = f"d2ltl-stop-{uuid.uuid4().hex}"
     futures = [client.submit(_do, function, pickle.dumps(arguments), stop, pure=False) for arguments in runs]
+    begun, at_once = time.perf_counter(), len(client.nthreads())
+    completed = with_progress(distributed.as_completed(futures), "runs", "run", len(futures), lambda _: None)
     try:
-        for future in with_progress(distributed.as_completed(futures), "runs", "run", len(futures)):
+        for done, future in enumerate(completed, 1):
             result = future.result()
             if describe:
-                logger.info("%s", describe(result))
+                seconds = time.perf_counter() - begun
+                logger.info("%s\n%s", describe(result), _how_far(done, len(runs), at_once, seconds))
         return [future.result() for future in futures]
     except distributed.KilledWorker as error:
         raise ClusterError(
@@ -127,6 +139,12 @@ def _run_on(
         with contextlib.suppress(Exception):  # the scheduler may be gone
             distributed.Event(stop, client).set()
             client.cancel(futures)
+
+
+def _how_far(done: int, runs: int, at_once: int, seconds: float) -> str:
+    """Return how many of the runs are done, and how long the others will take, so many of them at the same time."""
+    rounds, left = math.ceil(done / at_once), math.ceil((runs - done) / at_once)
+    return f"{done} of {runs} runs" + (f"; about {duration(seconds / rounds * left)} left" if left else "")
 
 
 def _do(function: Callable[..., Any], arguments: bytes, stop: str) -> Any:

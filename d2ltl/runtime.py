@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import platform
@@ -15,48 +16,93 @@ import numpy as np
 import psutil
 
 from d2ltl.errors import check_seeds
+from d2ltl.processors import Look, allowed_cpus
 
 if TYPE_CHECKING:
     from mxnet import Context
 
 __version__ = "0.2.0.dev0"
 
-threads_were_given = False  # whether the user had set OMP_NUM_THREADS when `prepare` was called
+logger = logging.getLogger(__name__)
+
+threads_were_given = False  # whether OMP_NUM_THREADS was set before `prepare` was called, or `keep_threads` set it
+processors_taken = 0  # how many of the usable processors other programs used when `prepare` was called
 draws = random.Random()  # of augmentation; other threads (Jupyter's, Dask's) draw from Python's global generator
 CGROUP = Path("/sys/fs/cgroup")  # Linux lists the resource limits of a container here
 
 
-def prepare() -> None:
+def prepare(look: Look | None = None) -> None:
     """Prepare this process for MXNet 1.9.1: restore the alias ``numpy.bool`` and set the number of threads.
 
     NumPy 1.24 removed the alias. MXNet reads ``OMP_NUM_THREADS`` only when its library is loaded; this function sets
-    the variable to `usable_processors`, unless the user has set it. It warns if MXNet is already loaded and runs on
-    fewer threads.
+    the variable to the number of `usable_processors` that are free just now, at least 1, unless the user has set it.
+    (Threads wait for each other at every layer: beside a busy process, two threads on two processors are slower than
+    one.) It warns if MXNet is already loaded and runs on fewer threads than there are processors. `look` is a look at
+    the processors that has begun; a new one takes a tenth of a second.
     """
     if "bool" not in vars(np):  # hasattr() would emit a FutureWarning
         np.bool = bool  # type: ignore[attr-defined, unused-ignore]
-    global threads_were_given
+    global threads_were_given, processors_taken
     threads_were_given = "OMP_NUM_THREADS" in os.environ
     if threads_were_given:
         return
-    processors = usable_processors()
+    usable = usable_processors()
     if "mxnet" not in sys.modules:
-        os.environ["OMP_NUM_THREADS"] = str(processors)
-    elif (threads := max(1, _allowed_cpus() // 2)) < processors:  # MXNet's own default
+        spare = _allowed_processors() - usable  # of a machine that gives a container only some of its processors
+        processors_taken = min(usable - 1, max(0, round((look or Look()).end() - spare)))
+        os.environ["OMP_NUM_THREADS"] = str(usable - processors_taken)
+    elif threads() < usable:
         warnings.warn(
-            f"MXNet was loaded before d2ltl and computes on {threads} of {processors} processors. To use all of "
-            f"them, restart Python and `import d2ltl` before mxnet, or set OMP_NUM_THREADS={processors} first.",
+            f"MXNet was loaded before d2ltl and computes on {threads()} of {usable} processors. To use all of "
+            f"them, restart Python and `import d2ltl` before mxnet, or set OMP_NUM_THREADS={usable} first.",
             RuntimeWarning,
             stacklevel=3,
         )
 
 
+def threads() -> int:
+    """Return the number of threads that MXNet computes with in this process."""
+    given = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    return int(given) if given.isdecimal() else max(1, len(allowed_cpus()) // 2)  # MXNet's own default
+
+
 def threads_of_each(processes: int) -> int:
     """Return the number of threads of each of some processes that share this machine.
 
-    The processors are shared out, unless the user has set ``OMP_NUM_THREADS``.
+    The free processors are shared out, unless the user has set ``OMP_NUM_THREADS``.
     """
-    return int(os.environ["OMP_NUM_THREADS"]) if threads_were_given else max(1, usable_processors() // processes)
+    return threads() if threads_were_given else max(1, (usable_processors() - processors_taken) // processes)
+
+
+def log_threads() -> None:
+    """Log how many processors are used, if it is not all of them because other programs use the others."""
+    if processors_taken and not threads_were_given:
+        usable = usable_processors()
+        logger.info(
+            "computing on %d of %d processors, because other programs use the rest; OMP_NUM_THREADS=%d takes all",
+            *(threads(), usable, usable),
+        )
+
+
+def keep_threads(number: object) -> None:
+    """Compute on so many threads as the run that is to be resumed did.
+
+    Nothing is changed if the user has set ``OMP_NUM_THREADS``, MXNet is loaded, or `number` is no number of threads.
+    """
+    global threads_were_given
+    if not threads_were_given and "mxnet" not in sys.modules and isinstance(number, int) and number > 0:
+        os.environ["OMP_NUM_THREADS"] = str(number)
+        threads_were_given = True
+
+
+def warn_of_threads(what: str, before: int | None, now: int | None) -> None:
+    """Log a warning if what is to be resumed was begun with another number of threads; None is not known."""
+    if before and now and before != now:
+        logger.warning(
+            "%s was begun with OMP_NUM_THREADS=%d, and MXNet has %d threads now: the figures will differ a little from "
+            "those of an uninterrupted run. Restart with OMP_NUM_THREADS=%d for the same figures.",
+            *(what, before, now, before),
+        )
 
 
 def usable_processors() -> int:
@@ -65,16 +111,14 @@ def usable_processors() -> int:
     The number respects the CPU affinity of the process and the CPU quota of its cgroup (containers). Two hardware
     threads of one core count as one, because MXNet does not compute faster with the second.
     """
+    return max(1, math.ceil(min(_allowed_processors(), _cgroup_quota())))
+
+
+def _allowed_processors() -> float:
+    """Return the number of physical cores that the CPU affinity of this process allows."""
     logical = psutil.cpu_count() or 1
     threads_per_core = logical / (psutil.cpu_count(logical=False) or logical)
-    allowed = _allowed_cpus() / threads_per_core
-    return max(1, math.ceil(min(allowed, _cgroup_quota())))
-
-
-def _allowed_cpus() -> int:
-    if hasattr(os, "sched_getaffinity"):  # Linux
-        return len(os.sched_getaffinity(0))
-    return psutil.cpu_count() or 1
+    return len(allowed_cpus()) / threads_per_core
 
 
 def _cgroup_quota() -> float:

@@ -4,12 +4,14 @@
 """
 
 # isort: off
-import d2ltl  # first: it prepares the process for MXNet
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # otherwise the number depends on what else the machine does
+import d2ltl  # before MXNet: it prepares the process for it
 # isort: on
 
 import json
 import logging
-import os
 import signal
 
 import mxnet as mx

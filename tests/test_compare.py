@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from d2ltl import compare
+from d2ltl.cli import LOADING
 
 
 def arguments(stripes, weights, out, *more):
@@ -65,6 +66,31 @@ def test_with_the_shipped_weights_it_ends_with_the_command_for_stronger_ones(
     assert last_line("other weights", more) == str(tmp_path / "other weights/report.html")
     args = compare.parse(shlex.split(last_line("shipped", shipped))[3:])
     assert (args.data, args.net, args.seeds) == (str(stripes), "efficientnet_lite0", [1, 2])
+
+
+def test_a_resumed_command_takes_the_threads_that_were_recorded(stripes, small_source_file, tmp_path, monkeypatch):
+    """The first command, in this process, is told to have 3 threads. Then nobody sets their number."""
+    given = arguments(stripes, small_source_file, tmp_path / "out", "--strategies", "codes-svm", "--seeds", "1")
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    assert compare.main(given) == 0
+    assert json.loads((tmp_path / "out/settings.json").read_text())["threads"] == 3
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    process = start(*given, "--resume")
+    printed, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+    assert json.loads((tmp_path / "out/report.json").read_text())["versions"]["threads"] == "3"
+    assert "was begun with" not in printed
+
+
+def test_a_pipe_says_from_the_start_what_is_done(stripes, small_source_file, tmp_path):
+    process = start(*arguments(stripes, small_source_file, tmp_path / "out", "--strategies", "finetune"))
+    lines = [process.stdout.readline() for _ in range(2)]
+    assert process.poll() is None
+    assert lines == [f"The report will be in {tmp_path / 'out'}\n", f"{LOADING}\n"]
+    printed, _ = process.communicate(timeout=120)
+    epochs = [line for line in printed.splitlines() if line.startswith("epoch ")]
+    assert [line.partition(":")[0] for line in epochs] == [f"epoch {number} of 3" for number in (1, 2, 3)]
+    assert all("test acc" in line for line in epochs)
 
 
 def test_help_teaches():

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from d2ltl.cli import add_options, new_parser, run_command
+from d2ltl.cli import LOADING, add_options, new_parser, run_command
 
 if TYPE_CHECKING:
     from d2ltl.advice.verdict import Advice
@@ -73,6 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _advise(args: argparse.Namespace) -> None:
+    print(LOADING)
     from d2ltl.advice.advising import advise  # imported here so that --help does not load MXNet
     from d2ltl.models.sources import source_net
 

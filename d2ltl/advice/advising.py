@@ -103,6 +103,7 @@ def advise(
     if sources is None:
         sources = _sources_at_hand()
     _check(sources, size, seed)
+    runtime.log_threads()
     drawn = sample(images, MEASURED, seed, at_least=HELD_OUT)
     name_of_data = os.fspath(data) if isinstance(data, (str, os.PathLike)) else ""
     sizes = [size or defaults_of(name_of_data, net.zoo_name).size for net in sources.values()]

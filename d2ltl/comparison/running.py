@@ -27,7 +27,7 @@ from d2ltl.history import Epoch, History
 from d2ltl.models.precision import current_precision, use_precision
 from d2ltl.models.shapes import check_input
 from d2ltl.models.sources import default_weights, origin_of, shared_source
-from d2ltl.parallel import Workers, check_workers, stop_if_asked, worker_pool
+from d2ltl.parallel import Workers, check_workers, stop_if_asked, threads_with, worker_pool
 from d2ltl.training.calibration import calibrate
 from d2ltl.training.evaluation import confusion_matrix, predict
 from d2ltl.training.workers import WorkerGroup
@@ -101,7 +101,9 @@ def run_comparison(
     out : path, optional
         Folder for the trained parameters, the records of the runs, and the checkpoints.
     resume : bool
-        Whether to continue the interrupted comparison in `out`. The result is the same as without the interruption.
+        Whether to continue the interrupted comparison in `out`. The result is the same as without the interruption, on
+        the same machine and with the same number of threads; otherwise a warning says so. (The command takes the
+        recorded number of threads. Python cannot, because MXNet is loaded.)
 
     Raises
     ------
@@ -136,11 +138,13 @@ def run_comparison(
         "skip_unreadable": skip_unreadable,
         "precision": current_precision(),
         "data_parallel": group.number,
+        "threads": threads_with(workers),
     }
     strategies = settings["strategies"] = list(settings["strategies"])
     _check(settings)
     images = as_pair(data, skip_unreadable=skip_unreadable, check_duplicates=check_duplicates)
     inventory = log_inventory(images, cross_validate)
+    runtime.log_threads()
     pairs = [images] if cross_validate is None else folds(pool(images), cross_validate)
     source = shared_source(net, settings["pretrained"])
     classes = len(images[0].synsets)
@@ -173,7 +177,8 @@ def _claim(out: Path, settings: dict[str, Any], resume: bool, group: WorkerGroup
         folder = RunFolder.claim(out, settings, resume)
     group.agree(0)  # wait for the first
     if group.rank > 0:
-        folder = RunFolder(RunFolder.claim(out, settings, resume=True).runs, read_only=True)
+        mine = {**settings, "threads": None}  # those of the first worker are recorded
+        folder = RunFolder(RunFolder.claim(out, mine, resume=True).runs, read_only=True)
     return folder
 
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from mxnet.gluon import HybridBlock
 
+from d2ltl import runtime
 from d2ltl.datasets import BOOK
 from d2ltl.errors import CheckpointError
 from d2ltl.files import printable, write_json
@@ -176,12 +177,13 @@ def claim_runs(out: Path, settings: dict[str, Any], resume: bool, what: str) -> 
     """Return the folder ``runs`` in an output folder: a new one, or that of the same settings, to resume.
 
     CheckpointError is raised if the output folder holds runs of other settings, or these settings and `resume` is
-    False, or none and `resume` is True. `what` is what the settings are of.
+    False, or none and `resume` is True. `what` is what the settings are of. Another number of ``threads`` is only a
+    warning: it changes how sums are rounded, and nothing else.
     """
     file, runs = out / "settings.json", out / "runs"
     saved = _read_json(file) if file.exists() else None
     begun = any(path.is_file() for path in runs.rglob("*"))
-    if saved is not None and (begun or resume or saved == settings):
+    if saved is not None and (begun or resume or _differences(saved, settings) == []):
         _check_settings(out, saved, settings, what)
         if not resume:
             raise CheckpointError(f"{out} holds this {what} already: resume it, or choose another folder.")
@@ -206,8 +208,18 @@ def _read_json(file: Path) -> dict[str, Any]:
 
 
 def _check_settings(out: Path, saved: dict[str, Any], settings: dict[str, Any], what: str) -> None:
-    same = {**UNRECORDED, **saved}
-    if changed := [name for name in settings if same.get(name) != settings[name]]:
-        changes = ", ".join(f"{name} {same.get(name)}, now {settings[name]}" for name in changed)
+    if changed := _differences(saved, settings):
         article = "an" if what[0] in "aeiou" else "a"
+        changes = ", ".join(f"{name} {_recorded(saved).get(name)}, now {settings[name]}" for name in changed)
         raise CheckpointError(f"{out} holds {article} {what} with {changes}. Choose another folder.")
+    runtime.warn_of_threads(f"The {what} in {out}", saved.get("threads"), settings.get("threads"))
+
+
+def _differences(saved: dict[str, Any], settings: dict[str, Any]) -> list[str]:
+    """Return the names of the settings that are not as they were, without the number of threads."""
+    same = _recorded(saved)
+    return [name for name in settings if name != "threads" and same.get(name) != settings[name]]
+
+
+def _recorded(saved: dict[str, Any]) -> dict[str, Any]:
+    return {**UNRECORDED, **saved}

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from d2ltl.cli import add_options, new_parser, resume_hint, run_command
+from d2ltl.cli import LOADING, add_options, keep_threads, new_parser, resume_hint, run_command
 from d2ltl.exercises.settings import EPOCHS, QUICK_BATCH, QUICK_EPOCHS
 
 DESCRIPTION = """\
@@ -74,11 +74,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     args = parse(arguments)
     out = args.out or Path("results", f"exercise-{args.exercise}-{datetime.now():%Y-%m-%d-%H%M%S}")
+    if args.resume:
+        keep_threads(out)
 
     def work() -> None:
+        print(f"Figure and numbers will be in {out}\n{LOADING}")
         from d2ltl.exercises.commands import run_exercise  # imported here so that --help does not load MXNet
 
-        print(f"Figure and numbers will be in {out}")
         run_exercise(args, out)
 
     return run_command(work, lambda: resume_hint("d2ltl.exercises", out, arguments))

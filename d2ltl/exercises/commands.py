@@ -43,7 +43,7 @@ from d2ltl.exercises.sweeps import frozen_features, learning_curve, lr_sweep, me
 from d2ltl.exercises.trials import Trial
 from d2ltl.files import write_bytes, write_json
 from d2ltl.models.sources import source_net
-from d2ltl.parallel import check_workers
+from d2ltl.parallel import check_workers, threads_with
 from d2ltl.plot import png
 from d2ltl.training.evaluation import chance_of
 
@@ -55,6 +55,7 @@ def run_exercise(args: argparse.Namespace, out: Path) -> None:
     name = default_data() if args.data == "auto" else args.data
     data = load_images(name, skip_unreadable=args.skip_unreadable)
     inventory = log_inventory(data)
+    runtime.log_threads()
     if args.quick:
         data = _some(data, [max(1, round(QUICK_SHARE * len(part))) for part in data])
     defaults = defaults_of(name, args.net)
@@ -71,7 +72,12 @@ def run_exercise(args: argparse.Namespace, out: Path) -> None:
     if args.exercise != 4:
         options["source"] = source_net(args.net, args.pretrained)
         kept = {name: value for name, value in options.items() if name not in ("data", "source")}
-        kept.update(data=name, quick=args.quick, **{given: getattr(args, given) for given in KEPT})
+        kept.update(
+            data=name,
+            quick=args.quick,
+            threads=threads_with(args.workers),
+            **{given: getattr(args, given) for given in KEPT},
+        )
         args.keep = claim_runs(out, kept, args.resume, "exercise")
     title = title_of(name, is_rendered(data[0].root))
     measured, figures, lines = EXERCISES[args.exercise](args, options, title)

@@ -16,6 +16,7 @@ from typing import Any
 import mxnet as mx
 from mxnet import gluon
 
+from d2ltl import runtime
 from d2ltl.errors import CheckpointError
 from d2ltl.files import atomic_write
 from d2ltl.history import History
@@ -27,7 +28,7 @@ class Checkpoint:
 
     The file is a zip archive of ``net.params``, ``trainer.states``, ``history.json`` and ``settings.json``, written
     atomically. MXNet pickles the trainer states: load only checkpoints that you trust. `settings` are JSON values; a
-    checkpoint with other settings cannot be loaded.
+    checkpoint with other settings cannot be loaded. One of another number of threads can, with a warning.
     """
 
     def __init__(
@@ -47,7 +48,7 @@ class Checkpoint:
                 self.trainer.save_states(str(part))
                 archive.write(part, "trainer.states")
             archive.writestr("history.json", json.dumps(history.to_dict()))
-            archive.writestr("settings.json", json.dumps(self.settings))
+            archive.writestr("settings.json", json.dumps({**self.settings, "threads": runtime.threads()}))
 
     def load(self) -> History | None:
         """Restore the network and the trainer, and return the history; return None if the file does not exist."""
@@ -92,9 +93,11 @@ class Checkpoint:
             part.unlink(missing_ok=True)
 
     def _check(self, saved: dict[str, Any]) -> None:
+        threads = saved.pop("threads", None)
         if names := [name for name in {**saved, **self.settings} if saved.get(name) != self.settings.get(name)]:
             changes = ", ".join(f"{name} {saved.get(name)}, now {self.settings.get(name)}" for name in names)
             raise CheckpointError(f"{self.path} is of a run with {changes}. Use another file.")
+        runtime.warn_of_threads(f"The run of {self.path}", threads, runtime.threads())
 
     def _devices(self) -> list[mx.Context]:
         return parameters_of(self.net)[0].list_ctx()

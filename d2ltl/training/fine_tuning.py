@@ -95,10 +95,11 @@ def train_fine_tuning(
         the first worker writes the checkpoint and prints. Batch normalisation in training uses the statistics of a
         worker's own part of the batch.
     seed : int
-        Seed of the order and the augmentation of the images. On one machine, the same seed gives the same curves.
+        Seed of the order and the augmentation of the images. On one machine and with one number of threads, the same
+        seed gives the same curves.
     checkpoint : path, optional
-        File to write after every epoch. If it exists, training resumes from it. The losses and accuracies are the same
-        as without the interruption.
+        File to write after every epoch. If it exists, training resumes from it. With the same number of threads, the
+        losses and accuracies are the same as without the interruption; with another one there is a warning.
     callbacks : iterable of callables
         Functions to call with the history after every epoch.
     evaluate_every : int

@@ -19,7 +19,7 @@ from d2ltl.errors import CheckpointError, DivergenceError, SettingsError
 from d2ltl.history import Epoch, History
 from d2ltl.models.outputs import shards_of
 from d2ltl.models.parameters import parameters_of, value_of
-from d2ltl.progress import with_progress
+from d2ltl.progress import TrainingLog, with_progress
 from d2ltl.training.checkpoint import Checkpoint
 from d2ltl.training.workers import ALONE, Store, WorkerGroup
 
@@ -67,7 +67,7 @@ def fit(
     checkpoint, callbacks, evaluate_every, verbose
         See `train_fine_tuning`. The checkpoint is saved after every epoch.
     workers : WorkerGroup
-        The workers of the training, of which the first saves the checkpoint and prints. All have the same running
+        The workers of the training, of which the first saves the checkpoint, prints and logs. All have the same running
         statistics of batch normalisation after every epoch: their means.
     """
     from d2ltl import plot  # imported here because loading Matplotlib takes a second
@@ -78,11 +78,14 @@ def fit(
     if len(history) > num_epochs:
         raise CheckpointError(f"The checkpoint is of {len(history)} epochs, more than the {num_epochs} asked for.")
     first = workers.rank == 0
+    log = TrainingLog(num_epochs, len(history))
     callbacks = [*callbacks, *(plot.live_curves(num_epochs) if verbose and first else ())]
+    if first:
+        callbacks.insert(0, log.epoch)
     for number in range(len(history) + 1, num_epochs + 1):
         if seed is not None:
             runtime.reseed(seed, number)
-        shown = with_progress(iter(batches), f"epoch {number}/{num_epochs}", "batch", len(batches))
+        shown = with_progress(iter(batches), f"epoch {number}/{num_epochs}", "batch", len(batches), log.estimate)
         mean_loss, train_acc, images, seconds = _train_epoch(step, shown, number, trainer)
         workers.average_statistics(trainer._params)
         tested: dict[str, Any] = {"test_acc": None}

@@ -59,6 +59,18 @@ def test_a_comparison_of_version_0_1_0_is_resumed(tmp_path):
         RunFolder.claim(tmp_path / "out", {**SETTINGS, "lr_lp_ft": 0.1}, resume=True)
 
 
+@pytest.mark.parametrize(
+    ("before", "now", "warned"), [(2, 2, False), (2, 1, True), (1, 4, True), (None, 1, False), (2, None, False)]
+)
+def test_another_number_of_threads_is_a_warning(tmp_path, caplog, before, now, warned):
+    begun = SETTINGS if before is None else {**SETTINGS, "threads": before}
+    RunFolder.claim(tmp_path / "out", begun, resume=False)
+    RunFolder.claim(tmp_path / "out", {**SETTINGS, "threads": now}, resume=True)
+    said = f"was begun with OMP_NUM_THREADS={before}, and MXNet has {now} threads now"
+    assert [said in message for message in caplog.messages] == [True] * warned
+    assert json.loads((tmp_path / "out/settings.json").read_text()) == begun  # as it was
+
+
 def test_what_a_killed_claim_left_is_replaced(tmp_path):
     (tmp_path / "out/runs").mkdir(parents=True)
     (tmp_path / "out/.settings.part.json").write_text("{")

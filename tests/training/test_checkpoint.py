@@ -1,3 +1,6 @@
+import json
+import zipfile
+
 import mxnet as mx
 import pytest
 
@@ -61,3 +64,26 @@ def test_frozen_layers_stay_frozen_after_resuming(stripes, source, tmp_path):
     for epochs in (1, 2):
         d2ltl.train_fine_tuning(net, 0.01, 8, epochs, data=stripes, size=32, checkpoint=tmp_path / "frozen")
     assert (weight.data().asnumpy() == before).all()
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "warned"), [("2", "2", False), ("2", "1", True), ("1", "3", True), (None, "1", False)]
+)
+def test_another_number_of_threads_is_a_warning(stripes, source, tmp_path, monkeypatch, caplog, before, now, warned):
+    def train(num_epochs, threads):
+        monkeypatch.setenv("OMP_NUM_THREADS", threads)
+        options = {"data": stripes, "size": 32, "checkpoint": tmp_path / "run", "verbose": False}
+        return d2ltl.train_fine_tuning(d2ltl.finetune_net(2, source), 0.01, 8, num_epochs, **options)
+
+    train(1, before or "1")
+    if before is None:  # an earlier version did not record it
+        with zipfile.ZipFile(tmp_path / "run") as archive:
+            members = {name: archive.read(name) for name in archive.namelist()}
+        settings = json.loads(members["settings.json"])
+        members["settings.json"] = json.dumps({name: settings[name] for name in settings if name != "threads"})
+        with zipfile.ZipFile(tmp_path / "run", "w") as archive:
+            for name, content in members.items():
+                archive.writestr(name, content)
+    assert len(train(2, now)) == 2
+    said = f"was begun with OMP_NUM_THREADS={before}, and MXNet has {now} threads now"
+    assert [said in message for message in caplog.messages] == [True] * warned
