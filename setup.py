@@ -24,6 +24,7 @@ WHEEL = ["setuptools>=70.1"]  # can build a wheel without the package wheel
 ZOO = ["gluoncv==0.10.5.post0"]
 FULL = [*KITCHEN, *HEIC, *DUPLICATES, *ONNX, *CLUSTER, *WHEEL, *ZOO, *APP, *BROWSER]  # for the full tier of the tests
 ALL = [*TEST, *CHAPTERS, *CLASS, *DOCS, *FULL]
+DIST = ["build>=1.2", "twine>=6.1", *WHEEL]
 CHECK = ["ruff==0.17.*", "mypy==2.4.*", "import-linter==2.17"]
 
 setup(
@@ -32,15 +33,21 @@ setup(
     description="Transfer learning, run and measured: companion of the fine-tuning chapter of Dive into Deep Learning",
     long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
+    author="The d2ltl authors",
     license="MIT",
+    license_files=["LICENSE"],
+    keywords=["transfer learning", "fine-tuning", "MXNet", "Gluon", "Dive into Deep Learning", "image classification"],
+    project_urls={"The book's section": "https://d2l.ai/chapter_computer-vision/fine-tuning.html"},
     python_requires=">=3.9,<3.13",  # MXNet 1.9.1 needs numpy < 2, which has no wheel for Python 3.13
     packages=find_packages(include=["_data_hub", "d2ltl", "d2ltl.*"]),
     py_modules=["data_hub"],
+    entry_points={"console_scripts": ["d2ltl = d2ltl.__main__:main"]},
     package_data={
         "_data_hub": ["shipped/*"],
         "d2ltl": ["py.typed", "*.pyi", "*/*.pyi", "*/*.html", "*/*.md", "*/*.txt", "models/weights/*"],
     },
     install_requires=[
+        "argcomplete>=3.1",
         "filelock>=3.12",
         "jinja2>=3.1",
         "lazy_loader>=0.4",
@@ -77,15 +84,25 @@ setup(
         "kitchen": KITCHEN,
         "test": TEST,
         "test-all": ALL,
+        "dist": DIST,
         "check": CHECK,
-        "dev": [*ALL, *CHECK],
+        "dev": [*ALL, *DIST, *CHECK],
     },
     classifiers=[
+        "Development Status :: 4 - Beta",
+        "Environment :: Console",
+        "Framework :: Jupyter",
         "Intended Audience :: Education",
+        "Intended Audience :: Science/Research",
+        "Natural Language :: English",
+        "Operating System :: POSIX :: Linux",
+        "Programming Language :: Python :: 3 :: Only",
         "Programming Language :: Python :: 3.9",
         "Programming Language :: Python :: 3.10",
         "Programming Language :: Python :: 3.11",
         "Programming Language :: Python :: 3.12",
         "Topic :: Scientific/Engineering :: Artificial Intelligence",
+        "Topic :: Scientific/Engineering :: Image Recognition",
+        "Typing :: Typed",
     ],
 )

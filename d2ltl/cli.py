@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import io
 import logging
+import re
 import shlex
 import signal
 import sys
@@ -70,11 +71,33 @@ def text_table(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:]])
 
 
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    def format_help(self) -> str:
+        return as_typed(super().format_help())
+
+
 def new_parser(module: str, description: str, examples: str) -> argparse.ArgumentParser:
     """Return the parser of a command, which shows its description and its examples as they are written."""
-    raw = argparse.RawDescriptionHelpFormatter
-    prog = f"python -m {module}"
-    return argparse.ArgumentParser(prog=prog, description=description, epilog=examples, formatter_class=raw)
+    prog = as_typed(f"python -m {module}")
+    return argparse.ArgumentParser(prog=prog, description=description, epilog=examples, formatter_class=_Formatter)
+
+
+def as_typed(text: str) -> str:
+    """Return a text with its commands in the form in which the user started this one.
+
+    ``python -m d2ltl.compare`` becomes ``d2ltl compare`` if the console command ``d2ltl`` started this process: pipx
+    installs d2ltl where ``python`` does not find it. A second column, after two spaces or more, stays where it is.
+    """
+    if Path(sys.argv[0]).stem != "d2ltl":
+        return text
+    prefix = "python -m "
+    text = text.replace(f"{prefix}data_hub", "d2ltl data")
+    return re.sub(
+        f"{prefix}d2ltl[. ]?(.*?)( {{2,}}|$)",
+        lambda match: f"d2ltl {match[1]}".rstrip() + (match[2] and match[2] + " " * len(prefix)),
+        text,
+        flags=re.MULTILINE,
+    )
 
 
 def add_options(parser: argparse._ActionsContainer, *names: str) -> None:
