@@ -1,5 +1,6 @@
 """Packaging of d2ltl. Everything about the tools is in pyproject.toml."""
 
+import os
 import re
 from pathlib import Path
 
@@ -27,17 +28,28 @@ ALL = [*TEST, *CHAPTERS, *CLASS, *DOCS, *FULL]
 DIST = ["build>=1.2", "twine>=6.1", *WHEEL]
 CHECK = ["ruff==0.17.*", "mypy==2.4.*", "import-linter==2.17"]
 
+# The release workflow names repository and commit: on the page of a package registry, the README's relative links
+# then lead into the repository.
+REPOSITORY, COMMIT = os.environ.get("D2LTL_REPOSITORY"), os.environ.get("D2LTL_COMMIT", "main")
+README = (HERE / "README.md").read_text(encoding="utf-8")
+if REPOSITORY:
+    README = re.sub(r"(!\[[^]]*\]\()(?!https?:|#)", rf"\g<1>{REPOSITORY}/raw/{COMMIT}/", README)
+    README = re.sub(r"(?<!\!)(\[[^]]*\]\()(?!https?:|#)", rf"\g<1>{REPOSITORY}/blob/{COMMIT}/", README)
+
 setup(
     name="d2ltl",
     version=re.search(r'__version__ = "(.+)"', (HERE / "d2ltl/runtime.py").read_text())[1],
     description="Transfer learning, run and measured: companion of the fine-tuning chapter of Dive into Deep Learning",
-    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description=README,
     long_description_content_type="text/markdown",
     author="The d2ltl authors",
     license="MIT",
     license_files=["LICENSE"],
     keywords=["transfer learning", "fine-tuning", "MXNet", "Gluon", "Dive into Deep Learning", "image classification"],
-    project_urls={"The book's section": "https://d2l.ai/chapter_computer-vision/fine-tuning.html"},
+    project_urls={
+        "The book's section": "https://d2l.ai/chapter_computer-vision/fine-tuning.html",
+        **({"Source": REPOSITORY} if REPOSITORY else {}),
+    },
     python_requires=">=3.9,<3.13",  # MXNet 1.9.1 needs numpy < 2, which has no wheel for Python 3.13
     packages=find_packages(include=["_data_hub", "d2ltl", "d2ltl.*"]),
     py_modules=["data_hub"],
