@@ -7,7 +7,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 OF_WHEEL := $(addprefix tests/,test_facade.py test_front_door.py hub/test_hub.py deployment/test_commands.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help compare test test-all bench lab chapters assignment docs dist format check clean
+.PHONY: help compare test test-all bench lab chapters assignment docs dist gpu-proof format check clean
 
 help:  ## list these commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 13
@@ -46,6 +46,11 @@ dist: $(VENV)/dist  ## build sdist and wheel into dist/, check them, and test th
 	cd build/source && PYTHONPATH="$(CURDIR)/build/site" OMP_NUM_THREADS=1 "$(CURDIR)/$(BIN)/python" -m pytest -n 2 -q \
 		-m "not full" $(OF_WHEEL) $(ARGS)
 
+gpu-proof:  ## prove without a GPU that the extra cu112 brings all that MXNet needs: 2.5 GB of packages in .venv-gpu
+	$(PYTHON) -m venv .venv-gpu
+	.venv-gpu/bin/pip install --quiet '.[cu112]'
+	.venv-gpu/bin/python tools/gpu_proof.py
+
 format: $(VENV)/check  ## format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -57,7 +62,7 @@ check: $(VENV)/check  ## check style, formatting, types and imports
 	$(BIN)/lint-imports
 
 clean:  ## remove the virtual environment and all generated files
-	rm -rf $(VENV) .venv-bench docs/_build docs/chapters build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-bench .venv-gpu docs/_build docs/chapters build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # Each of these files marks an installation in .venv. A change of setup.py makes it out of date.

@@ -20,6 +20,18 @@ ONNX = ["onnx>=1.15,<1.19", "onnxruntime>=1.17"]  # MXNet 1.9.1 cannot import la
 APP = ["gradio>=6.31; python_version >= '3.10'"]  # of this release it is tested that the page asks no other host
 BROWSER = ["playwright>=1.40"]  # drives the Chromium of the system in the tests of the page
 CLUSTER = ["distributed>=2023.1", "bokeh>=3.1"]  # bokeh draws the dashboard of the workers
+# The libraries that mxnet-cu112 links (d2ltl/cuda.py), of the last CUDA whose libraries have these names, 11.8.
+CUDA = [
+    "nvidia-cublas-cu11==11.11.3.6",
+    "nvidia-cuda-nvrtc-cu11==11.8.89",
+    "nvidia-cuda-runtime-cu11==11.8.89",
+    "nvidia-cudnn-cu11==8.7.0.84",
+    "nvidia-cufft-cu11==10.9.0.58",
+    "nvidia-curand-cu11==10.3.0.86",
+    "nvidia-cusolver-cu11==11.4.1.48",
+    "nvidia-nccl-cu11==2.19.3",
+    "nvidia-nvtx-cu11==11.8.86",
+]
 DUPLICATES = ["imagehash>=4.3"]
 WHEEL = ["setuptools>=70.1"]  # can build a wheel without the package wheel
 ZOO = ["gluoncv==0.10.5.post0"]
@@ -77,7 +89,7 @@ setup(
     extras_require={
         # Both extras install the module mxnet; choose one.
         "cpu": ["mxnet==1.9.1"],
-        "cu112": ["mxnet-cu112==1.9.1"],
+        "cu112": ["mxnet-cu112==1.9.1", *CUDA],
         # d2l pins NumPy 1.23 and Matplotlib 3.7; IPython 9.16 and later do not work with them.
         "book": [
             "d2l==1.0.3; python_version < '3.12'",
