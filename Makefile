@@ -7,7 +7,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 OF_WHEEL := $(addprefix tests/,test_facade.py test_front_door.py hub/test_hub.py deployment/test_commands.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help compare test test-all bench lab chapters assignment docs dist gpu-proof format check clean
+.PHONY: help compare test test-all bench lab chapters assignment docs dist gpu-proof image-proof format check clean
 
 help:  ## list these commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 13
@@ -50,6 +50,9 @@ gpu-proof:  ## prove without a GPU that the extra cu112 brings what MXNet links:
 	$(PYTHON) -m venv .venv-gpu
 	.venv-gpu/bin/pip install --quiet '.[cu112]'
 	.venv-gpu/bin/python tools/gpu_proof.py
+
+image-proof:  ## build the container image from nothing, and try it without a network; as root, with buildah and debootstrap
+	tools/image_proof.sh
 
 format: $(VENV)/check  ## format the code
 	$(BIN)/ruff check --fix .
