@@ -53,7 +53,7 @@ class MissingMXNetError(D2LTLError, ModuleNotFoundError):
     def __init__(self) -> None:
         super().__init__(
             "d2ltl needs MXNet 1.9.1, which is not installed. Install it with: pip install mxnet==1.9.1 "
-            "(the extra cpu), or mxnet-cu112==1.9.1 (the extra cu112) for NVIDIA GPUs and CUDA 11.2."
+            "(the extra cpu), or pip install 'd2ltl[cu112]' for NVIDIA GPUs."
         )
 
 
