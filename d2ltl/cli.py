@@ -90,11 +90,10 @@ def as_typed(text: str) -> str:
     """
     if Path(sys.argv[0]).stem != "d2ltl":
         return text
-    prefix = "python -m "
-    text = text.replace(f"{prefix}data_hub", "d2ltl data")
+    text = re.sub(r"python\s+-m\s+data_hub", "d2ltl data", text)
     return re.sub(
-        f"{prefix}d2ltl[. ]?(.*?)( {{2,}}|$)",
-        lambda match: f"d2ltl {match[1]}".rstrip() + (match[2] and match[2] + " " * len(prefix)),
+        r"(python\s+-m\s+)d2ltl[. ]?(.*?)( {2,}|$)",  # a line may end between the words
+        lambda match: f"d2ltl {match[2]}".rstrip() + (match[3] and match[3] + " " * len(match[1])),
         text,
         flags=re.MULTILINE,
     )

@@ -19,9 +19,10 @@ sys.exit(main())
 """
 
 
-def console(*arguments):
+def console(*arguments, columns=80):
     command = [sys.executable, "-c", SCRIPT, *arguments]
-    return subprocess.run(command, capture_output=True, encoding="utf-8")
+    environment = {**os.environ, "COLUMNS": str(columns)}
+    return subprocess.run(command, capture_output=True, encoding="utf-8", env=environment)
 
 
 def completed(line, tmp_path):
@@ -50,6 +51,11 @@ def test_help_speaks_of_the_command_that_was_typed(command):
     assert done.stdout.startswith(" ".join(["usage: d2ltl", *command]))
     assert "python -m" not in done.stdout
     assert done.stdout.endswith("loaded:\n")
+
+
+@pytest.mark.parametrize("columns", [40, 60, 200])
+def test_help_speaks_of_it_at_any_width(columns):
+    assert "python" not in console("advice", "--help", columns=columns).stdout
 
 
 def test_a_mistake_names_the_command_that_was_typed():
