@@ -9,11 +9,11 @@ CERTIFICATES=(--volume /etc/ssl/certs:/etc/ssl/certs:ro) # those of this machine
 
 if ! buildah inspect "$BASE" > /dev/null 2>&1; then
     folder=$(mktemp -d)
-    trap 'rm -rf "$folder"' EXIT
     debootstrap --variant=minbase --include=ca-certificates,python3,python3-venv bookworm "$folder"
     container=$(buildah from scratch)
     buildah add --quiet "$container" "$folder" /
     buildah commit --quiet --rm "$container" "$BASE"
+    rm -rf "$folder"
 fi
 buildah build --isolation chroot --format docker "${CERTIFICATES[@]}" --build-arg BASE="$BASE" --tag d2ltl .
 
