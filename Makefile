@@ -4,9 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
+OF_WHEEL := $(addprefix tests/,test_facade.py test_front_door.py hub/test_hub.py deployment/test_commands.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help compare test test-all bench lab chapters assignment docs format check clean
+.PHONY: help compare test test-all bench lab chapters assignment docs dist gpu-proof image-proof format check clean
 
 help:  ## list these commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 13
@@ -35,6 +36,24 @@ assignment: $(VENV)/class  ## build the student version of the exercises
 docs: $(VENV)/docs  ## build the documentation site into docs/_build/html
 	$(BIN)/sphinx-build -W --keep-going -q docs docs/_build/html
 
+dist: $(VENV)/dist  ## build sdist and wheel into dist/, check them, and test the installed wheel on a few tests
+	rm -rf dist build
+	$(BIN)/python -m build --no-isolation
+	$(BIN)/twine check --strict dist/*
+	$(BIN)/pip install --quiet --no-deps --target build/site dist/*.whl
+	mkdir build/source && tar -xzf dist/*.tar.gz -C build/source --strip-components 1
+	rm -r build/source/d2ltl build/source/_data_hub build/source/data_hub.py
+	cd build/source && PYTHONPATH="$(CURDIR)/build/site" OMP_NUM_THREADS=1 "$(CURDIR)/$(BIN)/python" -m pytest -n 2 -q \
+		-m "not full" $(OF_WHEEL) $(ARGS)
+
+gpu-proof:  ## prove without a GPU that the extra cu112 brings what MXNet links: 4 GB in .venv-gpu
+	$(PYTHON) -m venv .venv-gpu
+	.venv-gpu/bin/pip install --quiet '.[cu112]'
+	.venv-gpu/bin/python tools/gpu_proof.py
+
+image-proof:  ## build the container image from nothing, and try it without a network; as root, with buildah and debootstrap
+	tools/image_proof.sh
+
 format: $(VENV)/check  ## format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -46,7 +65,7 @@ check: $(VENV)/check  ## check style, formatting, types and imports
 	$(BIN)/lint-imports
 
 clean:  ## remove the virtual environment and all generated files
-	rm -rf $(VENV) .venv-bench docs/_build docs/chapters build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-bench .venv-gpu docs/_build docs/chapters build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # Each of these files marks an installation in .venv. A change of setup.py makes it out of date.
@@ -79,6 +98,10 @@ $(VENV)/lab: $(VENV)/core
 
 $(VENV)/docs: $(VENV)/core
 	$(BIN)/pip install --quiet -e '.[cpu,docs]'
+	@touch $@
+
+$(VENV)/dist: $(VENV)/core
+	$(BIN)/pip install --quiet -e '.[cpu,imagenet-offline,test,dist]'
 	@touch $@
 
 $(VENV)/check: $(VENV)/core

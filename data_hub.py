@@ -191,7 +191,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m data_hub",
+        prog="d2ltl data" if Path(sys.argv[0]).stem == "d2ltl" else "python -m data_hub",
         description="Download, verify (by SHA1) and unpack named data sets.",
         epilog="Environment variables: D2LTL_DATA=FOLDER sets the cache folder. D2LTL_MIRRORS=FOLDER,URL,... lists "
         "sources to try before the registered address. D2LTL_ZIP_ENCODING=NAME is the encoding of names that a zip "

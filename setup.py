@@ -1,5 +1,6 @@
 """Packaging of d2ltl. Everything about the tools is in pyproject.toml."""
 
+import os
 import re
 from pathlib import Path
 
@@ -19,28 +20,58 @@ ONNX = ["onnx>=1.15,<1.19", "onnxruntime>=1.17"]  # MXNet 1.9.1 cannot import la
 APP = ["gradio>=6.31; python_version >= '3.10'"]  # of this release it is tested that the page asks no other host
 BROWSER = ["playwright>=1.40"]  # drives the Chromium of the system in the tests of the page
 CLUSTER = ["distributed>=2023.1", "bokeh>=3.1"]  # bokeh draws the dashboard of the workers
+# The libraries that mxnet-cu112 links (d2ltl/cuda.py), of the last CUDA whose libraries have these names, 11.8.
+CUDA = [
+    "nvidia-cublas-cu11==11.11.3.6",
+    "nvidia-cuda-nvrtc-cu11==11.8.89",
+    "nvidia-cuda-runtime-cu11==11.8.89",
+    "nvidia-cudnn-cu11==8.7.0.84",
+    "nvidia-cufft-cu11==10.9.0.58",
+    "nvidia-curand-cu11==10.3.0.86",
+    "nvidia-cusolver-cu11==11.4.1.48",
+    "nvidia-nccl-cu11==2.19.3",
+    "nvidia-nvtx-cu11==11.8.86",
+]
 DUPLICATES = ["imagehash>=4.3"]
 WHEEL = ["setuptools>=70.1"]  # can build a wheel without the package wheel
 ZOO = ["gluoncv==0.10.5.post0"]
 FULL = [*KITCHEN, *HEIC, *DUPLICATES, *ONNX, *CLUSTER, *WHEEL, *ZOO, *APP, *BROWSER]  # for the full tier of the tests
 ALL = [*TEST, *CHAPTERS, *CLASS, *DOCS, *FULL]
+DIST = ["build>=1.2", "twine>=6.1", *WHEEL]
 CHECK = ["ruff==0.17.*", "mypy==2.4.*", "import-linter==2.17"]
+
+# The release workflow names repository and commit: on the page of a package registry, the README's relative links
+# then lead into the repository.
+REPOSITORY, COMMIT = os.environ.get("D2LTL_REPOSITORY"), os.environ.get("D2LTL_COMMIT", "main")
+README = (HERE / "README.md").read_text(encoding="utf-8")
+if REPOSITORY:
+    README = re.sub(r"(!\[[^]]*\]\()(?!https?:|#)", rf"\g<1>{REPOSITORY}/raw/{COMMIT}/", README)
+    README = re.sub(r"(?<!\!)(\[[^]]*\]\()(?!https?:|#)", rf"\g<1>{REPOSITORY}/blob/{COMMIT}/", README)
 
 setup(
     name="d2ltl",
     version=re.search(r'__version__ = "(.+)"', (HERE / "d2ltl/runtime.py").read_text())[1],
     description="Transfer learning, run and measured: companion of the fine-tuning chapter of Dive into Deep Learning",
-    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description=README,
     long_description_content_type="text/markdown",
+    author="The d2ltl authors",
     license="MIT",
+    license_files=["LICENSE"],
+    keywords=["transfer learning", "fine-tuning", "MXNet", "Gluon", "Dive into Deep Learning", "image classification"],
+    project_urls={
+        "The book's section": "https://d2l.ai/chapter_computer-vision/fine-tuning.html",
+        **({"Source": REPOSITORY} if REPOSITORY else {}),
+    },
     python_requires=">=3.9,<3.13",  # MXNet 1.9.1 needs numpy < 2, which has no wheel for Python 3.13
     packages=find_packages(include=["_data_hub", "d2ltl", "d2ltl.*"]),
     py_modules=["data_hub"],
+    entry_points={"console_scripts": ["d2ltl = d2ltl.__main__:main"]},
     package_data={
         "_data_hub": ["shipped/*"],
         "d2ltl": ["py.typed", "*.pyi", "*/*.pyi", "*/*.html", "*/*.md", "*/*.txt", "models/weights/*"],
     },
     install_requires=[
+        "argcomplete>=3.1",
         "filelock>=3.12",
         "jinja2>=3.1",
         "lazy_loader>=0.4",
@@ -58,7 +89,7 @@ setup(
     extras_require={
         # Both extras install the module mxnet; choose one.
         "cpu": ["mxnet==1.9.1"],
-        "cu112": ["mxnet-cu112==1.9.1"],
+        "cu112": ["mxnet-cu112==1.9.1", *CUDA],
         # d2l pins NumPy 1.23 and Matplotlib 3.7; IPython 9.16 and later do not work with them.
         "book": [
             "d2l==1.0.3; python_version < '3.12'",
@@ -77,15 +108,25 @@ setup(
         "kitchen": KITCHEN,
         "test": TEST,
         "test-all": ALL,
+        "dist": DIST,
         "check": CHECK,
-        "dev": [*ALL, *CHECK],
+        "dev": [*ALL, *DIST, *CHECK],
     },
     classifiers=[
+        "Development Status :: 4 - Beta",
+        "Environment :: Console",
+        "Framework :: Jupyter",
         "Intended Audience :: Education",
+        "Intended Audience :: Science/Research",
+        "Natural Language :: English",
+        "Operating System :: POSIX :: Linux",
+        "Programming Language :: Python :: 3 :: Only",
         "Programming Language :: Python :: 3.9",
         "Programming Language :: Python :: 3.10",
         "Programming Language :: Python :: 3.11",
         "Programming Language :: Python :: 3.12",
         "Topic :: Scientific/Engineering :: Artificial Intelligence",
+        "Topic :: Scientific/Engineering :: Image Recognition",
+        "Typing :: Typed",
     ],
 )

@@ -55,6 +55,9 @@ from .errors import (
     ImageFolderError as ImageFolderError,
 )
 from .errors import (
+    MissingLibraryError as MissingLibraryError,
+)
+from .errors import (
     MissingMXNetError as MissingMXNetError,
 )
 from .errors import (

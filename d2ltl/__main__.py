@@ -1,8 +1,11 @@
-"""The front door of the commands: ``python -m d2ltl COMMAND``."""
+# PYTHON_ARGCOMPLETE_OK (argcomplete looks for this word before it asks a command to complete its arguments)
+"""The front door of the commands: ``d2ltl COMMAND``, or ``python -m d2ltl COMMAND``."""
 
 from __future__ import annotations
 
+import argparse
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
@@ -26,9 +29,29 @@ def main(argv: Sequence[str] | None = None) -> int:
     listing = "\n".join(f"  {name:10} {purpose}" for name, (_, purpose) in COMMANDS.items())
     parser = new_parser("d2ltl", "Transfer learning, run and measured.", f"commands:\n{listing}")
     parser.add_argument("command", choices=[*COMMANDS], metavar="COMMAND", help="python -m d2ltl COMMAND --help")
+    if "_ARGCOMPLETE" in os.environ:
+        _complete(parser)
     arguments = list(sys.argv[1:] if argv is None else argv)
     module, _ = COMMANDS[parser.parse_args(arguments[:1]).command]
     return int(importlib.import_module(module).main(arguments[1:]))
+
+
+def _complete(parser: argparse.ArgumentParser) -> None:
+    """Tell the shell how the line that the user is typing may go on, and end the process.
+
+    The parser of the front door completes the command, and the parser of the command its arguments. ``_ARGCOMPLETE``
+    is the number of the word in the line that counts as the name of the program, from 1.
+    """
+    import argcomplete
+
+    *_, words, _ = argcomplete.split_line(os.environ["COMP_LINE"], int(os.environ["COMP_POINT"]))
+    following = words[int(os.environ["_ARGCOMPLETE"]) :]
+    if following and following[0] in COMMANDS:
+        os.environ["_ARGCOMPLETE"] = str(int(os.environ["_ARGCOMPLETE"]) + 1)
+        # Every command builds its parser before it does anything else: the parser completes where it would parse.
+        argparse.ArgumentParser.parse_args = lambda self, *_: argcomplete.autocomplete(self)  # type: ignore
+        importlib.import_module(COMMANDS[following[0]][0]).main([])
+    argcomplete.autocomplete(parser)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import contextlib
 import io
 import json
 import logging
+import re
 import shlex
 import signal
 import sys
@@ -75,11 +76,32 @@ def text_table(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:]])
 
 
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    def format_help(self) -> str:
+        return as_typed(super().format_help())
+
+
 def new_parser(module: str, description: str, examples: str) -> argparse.ArgumentParser:
     """Return the parser of a command, which shows its description and its examples as they are written."""
-    raw = argparse.RawDescriptionHelpFormatter
-    prog = f"python -m {module}"
-    return argparse.ArgumentParser(prog=prog, description=description, epilog=examples, formatter_class=raw)
+    prog = as_typed(f"python -m {module}")
+    return argparse.ArgumentParser(prog=prog, description=description, epilog=examples, formatter_class=_Formatter)
+
+
+def as_typed(text: str) -> str:
+    """Return a text with its commands in the form in which the user started this one.
+
+    ``python -m d2ltl.compare`` becomes ``d2ltl compare`` if the console command ``d2ltl`` started this process: pipx
+    installs d2ltl where ``python`` does not find it. A second column, after two spaces or more, stays where it is.
+    """
+    if Path(sys.argv[0]).stem != "d2ltl":
+        return text
+    text = re.sub(r"python\s+-m\s+data_hub", "d2ltl data", text)
+    return re.sub(
+        r"(python\s+-m\s+)d2ltl[. ]?(.*?)( {2,}|$)",  # a line may end between the words
+        lambda match: f"d2ltl {match[2]}".rstrip() + (match[3] and match[3] + " " * len(match[1])),
+        text,
+        flags=re.MULTILINE,
+    )
 
 
 def add_options(parser: argparse._ActionsContainer, *names: str) -> None:

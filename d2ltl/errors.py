@@ -7,6 +7,7 @@ import importlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from d2ltl.cuda import LIBRARIES
 from data_hub import D2LTLError as D2LTLError
 
 
@@ -52,19 +53,45 @@ class MissingMXNetError(D2LTLError, ModuleNotFoundError):
     def __init__(self) -> None:
         super().__init__(
             "d2ltl needs MXNet 1.9.1, which is not installed. Install it with: pip install mxnet==1.9.1 "
-            "(the extra cpu), or mxnet-cu112==1.9.1 (the extra cu112) for NVIDIA GPUs and CUDA 11.2."
+            "(the extra cpu), or pip install 'd2ltl[cu112]' for NVIDIA GPUs."
         )
+
+
+class MissingLibraryError(D2LTLError, OSError):
+    """Raised if MXNet is installed, and a shared library that it links is not on this machine."""
+
+    def __init__(self, library: str) -> None:
+        super().__init__(f"MXNet cannot be loaded, because {library} is not on this machine. {_remedy_for(library)}")
+
+
+def _remedy_for(library: str) -> str:
+    if library.startswith("libcuda.so"):
+        return (
+            "It comes with the driver of an NVIDIA GPU. Install the driver. For a machine without such a GPU, make "
+            "another environment with: pip install 'd2ltl[cpu]'"
+        )
+    if library in LIBRARIES:
+        return "Install it with: pip install 'd2ltl[cu112]'"
+    return (
+        "Install the package of the system that has it. What MXNet needs, Debian and Ubuntu install with: "
+        "apt-get install libgomp1 libquadmath0"
+    )
 
 
 @contextlib.contextmanager
 def explain_missing_mxnet() -> Iterator[None]:
-    """Raise `MissingMXNetError` if the block fails to import mxnet."""
+    """Raise `MissingMXNetError` or `MissingLibraryError` if the block fails to import mxnet."""
     try:
         yield
     except ModuleNotFoundError as error:
         if error.name != "mxnet":
             raise
         raise MissingMXNetError from None
+    except OSError as error:  # of the dynamic linker
+        library, _, reason = str(error).partition(": ")
+        if not reason.startswith("cannot open shared object file"):
+            raise
+        raise MissingLibraryError(library) from None
 
 
 def require(module: str, extra: str) -> Any:

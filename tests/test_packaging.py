@@ -2,12 +2,15 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+import d2ltl
 
 SOURCE = Path(__file__).resolve().parents[1]
 PIP = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
@@ -48,3 +51,30 @@ def test_it_compares_what_it_brings(installed, tmp_path):
     report = json.loads((tmp_path / "out/report.json").read_text())
     assert (report["data"], report["pretrained"], report["size"]) == ("hotdog-mini", "tinyimagenet", 32)
     assert "hotdog-mini (rendered images)" in (tmp_path / "out/report.html").read_text()
+
+
+@pytest.mark.full
+def test_it_brings_the_console_command(installed, tmp_path):
+    environment = {**os.environ, "PYTHONPATH": str(installed)}
+    command = [installed / "bin" / "d2ltl", "show"]
+    printed = subprocess.check_output(command, cwd=tmp_path, env=environment, text=True)
+    assert printed.startswith("Why transfer:")
+
+
+def test_a_citation_names_the_version_of_the_code():
+    assert f"version: {d2ltl.__version__}\n" in (SOURCE / "CITATION.cff").read_text(encoding="utf-8")
+
+
+def test_the_changelog_begins_with_the_version_of_the_code():
+    heading = re.search(r"^## (\S+)", (SOURCE / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert heading[1] == d2ltl.__version__.partition(".dev")[0]
+
+
+def test_links_of_a_released_readme_lead_into_the_repository():
+    environment = {**os.environ, "D2LTL_REPOSITORY": "https://example.org/d2ltl", "D2LTL_COMMIT": "abc123"}
+    command = [sys.executable, "setup.py", "--long-description"]
+    readme = subprocess.check_output(command, cwd=SOURCE, env=environment, encoding="utf-8")
+    assert "](https://example.org/d2ltl/raw/abc123/docs/images/curves.png)" in readme
+    assert "](https://example.org/d2ltl/blob/abc123/docs/howto/verdict.md)" in readme
+    targets = re.findall(r"\]\(([^)]+)\)", readme)
+    assert [target for target in targets if not target.startswith(("https://", "#"))] == []

@@ -13,6 +13,6 @@ _load, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 
 
 def __getattr__(name: str) -> Any:
-    """Load a public name at its first use; raise `MissingMXNetError` if MXNet is not installed."""
+    """Load a public name at its first use; raise an error that says what to do if MXNet cannot be loaded."""
     with explain_missing_mxnet():
         return _load(name)

@@ -1,8 +1,11 @@
 """What can be told about the chapters without running them; `make chapters` runs them."""
 
 import ast
+import importlib.util
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -107,6 +110,41 @@ def test_text_links_lead_somewhere(notebook):
     text = "\n".join(source(cell) for cell in notebook["cells"] if cell["cell_type"] == "markdown")
     targets = [target.partition("#")[0] for target in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in target]
     assert [target for target in targets if target and not (CHAPTERS / target).exists()] == []
+
+
+@pytest.fixture
+def colab():
+    """The first code cell of chapter 1, as compiled code."""
+    first = code_cells(json.loads((CHAPTERS / "01-fine-tuning.ipynb").read_text(encoding="utf-8")))[0]
+    return compile(source(first), "colab", "exec")
+
+
+@pytest.fixture
+def commands(monkeypatch):
+    """The commands that would have been run."""
+    ran = []
+    monkeypatch.setattr(subprocess, "run", lambda command, **options: ran.append((command, options)))
+    return ran
+
+
+def test_the_cell_for_colab_does_nothing_elsewhere(colab, commands, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    exec(colab, {})
+    assert commands == []
+
+
+def test_the_cell_for_colab_installs_and_asks_for_a_restart_where_numpy_is_loaded(colab, commands, monkeypatch):
+    monkeypatch.setitem(sys.modules, "google.colab", None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    with pytest.raises(SystemExit, match="Restart session"):
+        exec(colab, {})
+    assert commands == [([sys.executable, "-m", "pip", "install", "--quiet", "d2ltl[cpu]"], {"check": True})]
+
+
+def test_the_cell_for_colab_goes_on_after_the_restart(colab, commands, monkeypatch):
+    monkeypatch.setitem(sys.modules, "google.colab", None)
+    exec(colab, {})
+    assert commands == []
 
 
 @pytest.mark.parametrize("figure", sorted(CHAPTERS.glob("images/*.svg")), ids=lambda file: file.name)
