@@ -6,7 +6,7 @@ ARGS ?=
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help compare test test-all bench lab chapters assignment docs format check clean
+.PHONY: help compare test test-all bench lab chapters assignment docs site format check clean
 
 help:  ## list these commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 13
@@ -34,6 +34,10 @@ assignment: $(VENV)/class  ## build the student version of the exercises
 
 docs: $(VENV)/docs  ## build the documentation site into docs/_build/html
 	$(BIN)/sphinx-build -W --keep-going -q docs docs/_build/html
+
+site: docs $(VENV)/site  ## build docs/_build/site for a web server: documentation, reports, a page for photographs (needs npm)
+	rm -rf docs/_build/site
+	$(BIN)/python -m tools.site docs/_build/site $(ARGS)
 
 format: $(VENV)/check  ## format the code
 	$(BIN)/ruff check --fix .
@@ -77,6 +81,10 @@ $(VENV)/lab: $(VENV)/core
 
 $(VENV)/docs: $(VENV)/core
 	$(BIN)/pip install --quiet -e '.[cpu,docs]'
+	@touch $@
+
+$(VENV)/site: $(VENV)/docs
+	$(BIN)/pip install --quiet -e '.[cpu,imagenet-offline,docs,onnx]'
 	@touch $@
 
 $(VENV)/check: $(VENV)/core
