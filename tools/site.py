@@ -39,7 +39,7 @@ COMPARISONS = [
     Shown(
         "finetune-and-scratch",
         "Fine-tuned from a small source model, and trained from scratch",
-        {"net": "resnet18_v2", "pretrained": "tinyimagenet", "size": 48, "epochs": 4},
+        {"net": "resnet18_v2", "pretrained": "tinyimagenet", "size": 32, "epochs": 3},
     ),
     Shown(
         "cross-validation",
@@ -48,7 +48,7 @@ COMPARISONS = [
             "net": "resnet18_v2",
             "pretrained": "tinyimagenet",
             "strategies": ["codes-softmax"],
-            "size": 48,
+            "size": 32,
             "cross_validate": 5,
         },
     ),
