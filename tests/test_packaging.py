@@ -48,3 +48,10 @@ def test_it_compares_what_it_brings(installed, tmp_path):
     report = json.loads((tmp_path / "out/report.json").read_text())
     assert (report["data"], report["pretrained"], report["size"]) == ("hotdog-mini", "tinyimagenet", 32)
     assert "hotdog-mini (rendered images)" in (tmp_path / "out/report.html").read_text()
+
+
+@pytest.mark.full
+def test_it_has_the_files_of_the_pages(installed):
+    for folder in ("comparison", "deployment", "deployment/web"):
+        files = {path.name for path in (SOURCE / "d2ltl" / folder).iterdir() if path.suffix in (".html", ".js", ".txt")}
+        assert files <= {path.name for path in (installed / "d2ltl" / folder).iterdir()}
