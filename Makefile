@@ -7,7 +7,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 OF_WHEEL := $(addprefix tests/,test_facade.py test_front_door.py hub/test_hub.py deployment/test_commands.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help compare test test-all bench lab chapters assignment docs dist gpu-proof image-proof format check clean
+.PHONY: help compare test test-all bench lab chapters assignment docs site dist gpu-proof image-proof format check clean
 
 help:  ## list these commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 13
@@ -35,6 +35,10 @@ assignment: $(VENV)/class  ## build the student version of the exercises
 
 docs: $(VENV)/docs  ## build the documentation site into docs/_build/html
 	$(BIN)/sphinx-build -W --keep-going -q docs docs/_build/html
+
+site: docs $(VENV)/site  ## build docs/_build/site for a web server: documentation, reports, a page for photographs (needs npm)
+	rm -rf docs/_build/site
+	$(BIN)/python -m tools.site docs/_build/site $(ARGS)
 
 dist: $(VENV)/dist  ## build sdist and wheel into dist/, check them, and test the installed wheel on a few tests
 	rm -rf dist build
@@ -98,6 +102,10 @@ $(VENV)/lab: $(VENV)/core
 
 $(VENV)/docs: $(VENV)/core
 	$(BIN)/pip install --quiet -e '.[cpu,docs]'
+	@touch $@
+
+$(VENV)/site: $(VENV)/docs
+	$(BIN)/pip install --quiet -e '.[cpu,imagenet-offline,docs,onnx]'
 	@touch $@
 
 $(VENV)/dist: $(VENV)/core

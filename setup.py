@@ -18,7 +18,7 @@ KITCHEN = ["mitsuba>=3.9"]  # renders hotdog-mini
 HEIC = ["pillow-heif>=0.16"]
 ONNX = ["onnx>=1.15,<1.19", "onnxruntime>=1.17"]  # MXNet 1.9.1 cannot import later versions of onnx
 APP = ["gradio>=6.31; python_version >= '3.10'"]  # of this release it is tested that the page asks no other host
-BROWSER = ["playwright>=1.40"]  # drives the Chromium of the system in the tests of the page
+BROWSER = ["playwright>=1.40"]  # drives the Chromium of the system in the tests of the pages
 CLUSTER = ["distributed>=2023.1", "bokeh>=3.1"]  # bokeh draws the dashboard of the workers
 # The libraries that mxnet-cu112 links (d2ltl/cuda.py), of the last CUDA whose libraries have these names, 11.8.
 CUDA = [
@@ -68,7 +68,7 @@ setup(
     entry_points={"console_scripts": ["d2ltl = d2ltl.__main__:main"]},
     package_data={
         "_data_hub": ["shipped/*"],
-        "d2ltl": ["py.typed", "*.pyi", "*/*.pyi", "*/*.html", "*/*.md", "*/*.txt", "models/weights/*"],
+        "d2ltl": ["py.typed", "*.pyi", "*/*.pyi", "*/*.html", "*/*.md", "*/*.txt", "models/weights/*", "deployment/web/*"],
     },
     install_requires=[
         "argcomplete>=3.1",
@@ -99,7 +99,7 @@ setup(
         "imagenet-offline": OFFLINE,
         "heic": HEIC,  # the photographs of iPhones
         "cluster": CLUSTER,  # --workers
-        "onnx": ONNX,  # python -m d2ltl export
+        "onnx": ONNX,  # python -m d2ltl export, python -m d2ltl web
         "app": APP,  # python -m d2ltl app
         "duplicates": DUPLICATES,  # --check-duplicates
         "chapters": CHAPTERS,

@@ -36,6 +36,7 @@ from .data.subsets import split as split
 from .data.subsets import take as take
 from .deployment.exporting import export_onnx as export_onnx
 from .deployment.loading import load_net as load_net
+from .deployment.web import export_web as export_web
 from .errors import (
     CheckpointError as CheckpointError,
 )

@@ -17,6 +17,7 @@ COMMANDS = {
     "predict": ("d2ltl.deployment.predict_command", "ask a trained network about new photographs"),
     "export": ("d2ltl.deployment.export_command", "write a trained network as ONNX"),
     "app": ("d2ltl.deployment.app_command", "show a trained network in the browser"),
+    "web": ("d2ltl.deployment.web_command", "write a page that classifies photographs, for any web server"),
     "exercises": ("d2ltl.exercises.__main__", "run the exercises of the chapter"),
     "show": ("d2ltl.show.__main__", "run one small experiment in about a minute"),
     "data": ("data_hub", "list, download, check and unpack data sets"),

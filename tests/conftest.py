@@ -12,6 +12,7 @@ import d2ltl  # before MXNet: it prepares the process for it
 
 import json
 import logging
+import shutil
 import signal
 
 import mxnet as mx
@@ -134,6 +135,19 @@ def source(source_file):
 def resnet(resnet_file):
     """The resnet18_v2, loaded anew."""
     return d2ltl.source_net("resnet18_v2", resnet_file)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Chromium without a window."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright, as the full tier has it")
+    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if program is None:
+        pytest.skip("needs Chromium: apt-get install chromium")
+    with playwright.sync_playwright() as driver:
+        chromium = driver.chromium.launch(executable_path=program, args=["--no-sandbox"])  # root has no sandbox
+        yield chromium
+        chromium.close()
 
 
 @pytest.fixture(scope="session")

@@ -78,3 +78,10 @@ def test_links_of_a_released_readme_lead_into_the_repository():
     assert "](https://example.org/d2ltl/blob/abc123/docs/howto/verdict.md)" in readme
     targets = re.findall(r"\]\(([^)]+)\)", readme)
     assert [target for target in targets if not target.startswith(("https://", "#"))] == []
+
+
+@pytest.mark.full
+def test_it_has_the_files_of_the_pages(installed):
+    for folder in ("comparison", "deployment", "deployment/web"):
+        files = {path.name for path in (SOURCE / "d2ltl" / folder).iterdir() if path.suffix in (".html", ".js", ".txt")}
+        assert files <= {path.name for path in (installed / "d2ltl" / folder).iterdir()}

@@ -102,7 +102,12 @@ test_augs.__test__ = False  # type: ignore[attr-defined]  # otherwise pytest wou
 
 
 def _whole(size: int) -> list[Any]:
-    return [transforms.Resize(round(size * 256 / 224)), transforms.CenterCrop(size)]
+    return [transforms.Resize(resized_side(size)), transforms.CenterCrop(size)]
+
+
+def resized_side(size: int) -> int:
+    """Return the height and width, in pixels, of the image of which `test_augs` crops the centre."""
+    return round(size * 256 / 224)
 
 
 def _check_size(size: int) -> None:

@@ -1,1 +1,1 @@
-"""Use of trained networks: predictions for new photographs, export, a page in the browser."""
+"""Use of trained networks: predictions for new photographs, export, pages in the browser."""

@@ -55,19 +55,14 @@ def _serve(args: argparse.Namespace) -> None:
     from d2ltl.comparison.runs import RunFolder  # imported here so that --help does not load MXNet
     from d2ltl.deployment.app import open_port
     from d2ltl.deployment.loading import find_parameters, load_net
-    from d2ltl.deployment.page import Page
+    from d2ltl.deployment.page import Page, name_of
 
     with open_port(args.host, args.port) as serve:
         file = args.run if args.run.suffix == ".onnx" else find_parameters(args.run)
         net = load_net(file, net=args.net, size=args.size)
         record = RunFolder(file.parent).finished().get(file)
         neighbours = _neighbours(net, file, args.data, args.skip_unreadable)
-        serve(Page(net, _name_of(file), record, neighbours))
-
-
-def _name_of(file: Path) -> str:
-    """Return the last parts of the path of a network, which name a run: ``a/runs/lp-ft-seed0``."""
-    return "/".join(file.absolute().with_suffix("").parts[-3:]) if file.parent.name == "runs" else file.name
+        serve(Page(net, name_of(file), record, neighbours))
 
 
 def _neighbours(net: Any, file: Path, data: str | None, skip_unreadable: bool) -> Neighbours | str:

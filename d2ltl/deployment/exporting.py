@@ -27,16 +27,18 @@ from d2ltl.training.evaluation import size_of
 OPSET = 13  # ONNX's operators that MXNet writes; it stamps the file with those of the installed package
 IR_VERSION = 8  # of ONNX's file format, of 2021: older programs can read it
 TOLERANCE = 1e-4  # the largest difference between the probabilities of MXNet and of ONNX Runtime
+HALF_TOLERANCE = 1e-2  # the same, of a file with weights in half precision
+SMALL = 2**15  # weights in an array that is not halved: depthwise kernels take little room, and need their precision
 GRIDS = (1, 2, 3, 5, 8, 13, 21, 34)  # the images that are compared are random squares, so many along each side
 
 
-def export_onnx(net: HybridBlock, file: str | os.PathLike[str]) -> float:
+def export_onnx(net: HybridBlock, file: str | os.PathLike[str], *, half: bool = False) -> float:
     """Write a trained network to an ONNX file, and return the largest difference to its probabilities in ONNX Runtime.
 
     The graph maps uint8 RGB images (n, size, size, 3), called ``images``, to ``probabilities``, float32 of shape
     (n, classes). The normalisation is in the graph. The names of the classes, the size, whether the probabilities are
     calibrated and the levels of images with more than 8 bits are in the metadata, as JSON.
-    The file is only kept if ONNX Runtime gives the same probabilities within 1e-4.
+    The file is only kept if ONNX Runtime gives the same probabilities within 1e-4, or 1e-2 with `half`.
 
     Parameters
     ----------
@@ -44,6 +46,9 @@ def export_onnx(net: HybridBlock, file: str | os.PathLike[str]) -> float:
         A network with the attribute `classes`, from `load_net`, from `source_net` or after a training.
     file : path
         Path of the ``.onnx`` file.
+    half : bool
+        Whether large arrays of weights are stored in half precision. The file is about half as large. The graph casts
+        them to float32, and computes in it.
 
     Raises
     ------
@@ -69,6 +74,8 @@ def export_onnx(net: HybridBlock, file: str | os.PathLike[str]) -> float:
         _flip(onnx, model.graph, flips)
     _take_pixels(onnx, model.graph, size)
     _give_probabilities(onnx, model.graph, len(net.classes))
+    if half:
+        _halve(onnx, model.graph)
     model.ir_version, model.opset_import[0].version = IR_VERSION, OPSET
     model.producer_name, model.producer_version = "d2ltl", __version__
     about = {name: getattr(net, name, None) for name in ("calibrated", "levels")}
@@ -76,7 +83,7 @@ def export_onnx(net: HybridBlock, file: str | os.PathLike[str]) -> float:
     onnx.helper.set_model_props(model, {name: json.dumps(value) for name, value in about.items()})
     with atomic_write(file) as temporary:
         temporary.write_bytes(model.SerializeToString())
-        return _difference(net, OnnxNet(temporary))
+        return _difference(net, OnnxNet(temporary), HALF_TOLERANCE if half else TOLERANCE)
 
 
 def _without_flips(symbol: mx.sym.Symbol) -> tuple[mx.sym.Symbol, set[str]]:
@@ -141,7 +148,17 @@ def _give_probabilities(onnx: Any, graph: Any, classes: int) -> None:
     graph.output.append(onnx.helper.make_tensor_value_info(OUTPUT, onnx.TensorProto.FLOAT, ["n", classes]))
 
 
-def _difference(net: HybridBlock, exported: OnnxNet) -> float:
+def _halve(onnx: Any, graph: Any) -> None:
+    """Store large arrays of weights as float16, each behind a cast to float32."""
+    for stored in graph.initializer:
+        name, values = stored.name, onnx.numpy_helper.to_array(stored)
+        if values.dtype != np.float32 or values.size < SMALL or np.abs(values).max() > np.finfo(np.float16).max:
+            continue
+        stored.CopyFrom(onnx.numpy_helper.from_array(values.astype(np.float16), f"{name}_half"))
+        graph.node.insert(0, onnx.helper.make_node("Cast", [stored.name], [name], to=onnx.TensorProto.FLOAT))
+
+
+def _difference(net: HybridBlock, exported: OnnxNet, tolerance: float) -> float:
     """Return the largest difference of the probabilities for images of random squares; raise NetworkError if large."""
     rng = np.random.default_rng(0)
     places = [np.arange(exported.size) * grid // exported.size for grid in GRIDS]
@@ -151,9 +168,9 @@ def _difference(net: HybridBlock, exported: OnnxNet) -> float:
     images = Augmentation([]).on_batch(to_mx(pixels)).as_in_context(device)
     expected = probabilities(for_inference([net], device)(images)).asnumpy()
     difference = float(np.abs(exported(pixels) - expected).max())
-    if not difference <= TOLERANCE:
+    if not difference <= tolerance:
         raise NetworkError(
-            f"{net.name} differs by {difference:.2g} in ONNX Runtime; at most {TOLERANCE:g} is allowed. Nothing was "
+            f"{net.name} differs by {difference:.2g} in ONNX Runtime; at most {tolerance:g} is allowed. Nothing was "
             "written."
         )
     return difference

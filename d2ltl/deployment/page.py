@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from jinja2 import Environment, PackageLoader
+from jinja2 import Environment, PackageLoader, Template
 from PIL import Image
 
 from d2ltl.comparison.runs import Run
@@ -72,27 +73,16 @@ class Page:
             self._places = places_of(net)
         except NetworkError as error:
             self._no_places = str(error)
-        environment = Environment(loader=PackageLoader("d2ltl", "deployment"), autoescape=True, trim_blocks=True)
-        environment.filters.update(percent=_percent, probability=_probability, picture=_picture)
-        self._introduction, self._answer = map(environment.get_template, ("introduction.html", "answer.html"))
+        self._answer = _template("answer.html")
 
     @property
     def title(self) -> str:
-        """The title of the page: the classes, or how many they are."""
-        classes = self._net.classes
-        return f"{' or '.join(classes)}?" if len(classes) <= 3 else f"Which of {len(classes)} classes?"
+        """The title of the page."""
+        return title_of(self._net.classes)
 
     def introduction(self) -> str:
-        """Return the text at the top as HTML: which network, its accuracy beside the yardstick, and its limits."""
-        tested = None if self._record is None else self._record.confusion.sum(axis=1)
-        return self._introduction.render(
-            title=self.title,
-            name=self._name,
-            classes=self._net.classes,
-            calibrated=self._net.calibrated,
-            record=self._record,
-            tested=tested,
-        )
+        """Return the text at the top as HTML."""
+        return introduction(self._net, self._name, self._record)
 
     def ask(self, file: str) -> Answer:
         """Return the answer for the photograph in a file.
@@ -136,6 +126,34 @@ class Page:
             picture_side=PICTURE,
             thumbnail_side=THUMBNAIL,
         )
+
+
+def title_of(classes: Sequence[str]) -> str:
+    """Return the title of a page: the classes, or how many they are."""
+    return f"{' or '.join(classes)}?" if len(classes) <= 3 else f"Which of {len(classes)} classes?"
+
+
+def introduction(net: Any, name: str, record: Run | None) -> str:
+    """Return a text as HTML: which network, its accuracy beside the yardstick, and its limits; see `Page`."""
+    return _template("introduction.html").render(
+        title=title_of(net.classes),
+        name=name,
+        classes=net.classes,
+        calibrated=net.calibrated,
+        record=record,
+        tested=None if record is None else record.confusion.sum(axis=1),
+    )
+
+
+def name_of(file: Path) -> str:
+    """Return the last parts of the path of a network, which name a run: ``a/runs/lp-ft-seed0``."""
+    return "/".join(file.absolute().with_suffix("").parts[-3:]) if file.parent.name == "runs" else file.name
+
+
+def _template(file: str) -> Template:
+    environment = Environment(loader=PackageLoader("d2ltl", "deployment"), autoescape=True, trim_blocks=True)
+    environment.filters.update(percent=_percent, probability=_probability, picture=_picture)
+    return environment.get_template(file)
 
 
 def _percent(share: float) -> str:

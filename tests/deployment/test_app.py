@@ -279,22 +279,9 @@ def served(run, folder):
     assert process.returncode == 130
 
 
-@pytest.fixture(scope="module")
-def browser():
-    """Chromium without a window."""
-    pytest.importorskip("gradio", reason="needs the extra app and Python 3.10, as the full tier has them")
-    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright, as the full tier has it")
-    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if program is None:
-        pytest.skip("needs Chromium: apt-get install chromium")
-    with playwright.sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=program, args=["--no-sandbox"])  # root has no sandbox
-        yield chromium
-        chromium.close()
-
-
 @pytest.mark.full
 def test_the_page_answers_and_asks_no_other_host(browser, small_source_file, photograph, tmp_path, monkeypatch):
+    pytest.importorskip("gradio", reason="needs the extra app and Python 3.10, as the full tier has them")
     write_images(tmp_path / "images/train", 12, CLASSES)
     write_images(tmp_path / "images/test", 6, CLASSES, seed=1)
     out = tmp_path / "results/a"

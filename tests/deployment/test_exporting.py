@@ -56,6 +56,35 @@ def test_every_source_model_is_exported(tmp_path, name, weights, size):
     assert expected.max(axis=1).mean() > 0.2  # a check of answers that are no constants
 
 
+@pytest.mark.parametrize(
+    ("name", "weights", "size"),
+    [("efficientnet_lite2", "imagenet", 65), ("resnet18_v2", "tinyimagenet", 64)],
+)
+def test_half_precision_halves_the_file_and_changes_the_probabilities_little(tmp_path, name, weights, size):
+    net = d2ltl.source_net(name, weights)
+    net.size = size
+    d2ltl.export_onnx(net, tmp_path / "single.onnx")
+    assert d2ltl.export_onnx(net, tmp_path / "half.onnx", half=True) <= 1e-2
+    assert (tmp_path / "half.onnx").stat().st_size < 0.6 * (tmp_path / "single.onnx").stat().st_size
+    images = d2ltl.take(d2ltl.load_images("hotdog-mini")[1], 10)
+    expected = d2ltl.predict(net, images).probabilities
+    answers = d2ltl.predict(d2ltl.load_net(tmp_path / "half.onnx"), images).probabilities
+    assert answers.dtype == np.float32
+    np.testing.assert_allclose(answers, expected, atol=1e-2)
+
+
+def test_weights_that_half_precision_cannot_hold_are_kept(tmp_path):
+    net = d2ltl.source_net("resnet18_v2", "tinyimagenet")
+    net.size, large = 64, net.output.weight
+    large.set_data(large.data() + 1e5 * mx.nd.one_hot(mx.nd.array([3]), large.shape[1]) * (large.data() > 0.1))
+    assert np.abs(large.data().asnumpy()).max() > np.finfo(np.float16).max
+    d2ltl.export_onnx(net, tmp_path / "half.onnx", half=True)
+    stored = pytest.importorskip("onnx").load(tmp_path / "half.onnx").graph.initializer
+    types = {weights.name: weights.data_type for weights in stored}
+    assert types[large.name] == 1  # float32
+    assert 10 in types.values()  # float16
+
+
 @pytest.mark.parametrize("name", ["alexnet", "mobilenetv2_0.25", "resnet18_v1"])
 def test_other_networks_of_the_zoo_are_exported(stripes, tmp_path, name):
     net = trained("scratch", d2ltl.scratch_net(2, name), stripes, 64)
