@@ -68,7 +68,16 @@ setup(
     entry_points={"console_scripts": ["d2ltl = d2ltl.__main__:main"]},
     package_data={
         "_data_hub": ["shipped/*"],
-        "d2ltl": ["py.typed", "*.pyi", "*/*.pyi", "*/*.html", "*/*.md", "*/*.txt", "models/weights/*", "deployment/web/*"],
+        "d2ltl": [
+            "py.typed",
+            "*.pyi",
+            "*/*.pyi",
+            "*/*.html",
+            "*/*.md",
+            "*/*.txt",
+            "models/weights/*",
+            "deployment/web/*",
+        ],
     },
     install_requires=[
         "argcomplete>=3.1",

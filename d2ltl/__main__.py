@@ -44,8 +44,9 @@ def _complete(parser: argparse.ArgumentParser) -> None:
     is the number of the word in the line that counts as the name of the program, from 1.
     """
     import argcomplete
+    from argcomplete.lexers import split_line
 
-    *_, words, _ = argcomplete.split_line(os.environ["COMP_LINE"], int(os.environ["COMP_POINT"]))
+    *_, words, _ = split_line(os.environ["COMP_LINE"], int(os.environ["COMP_POINT"]))
     following = words[int(os.environ["_ARGCOMPLETE"]) :]
     if following and following[0] in COMMANDS:
         os.environ["_ARGCOMPLETE"] = str(int(os.environ["_ARGCOMPLETE"]) + 1)

@@ -49,7 +49,7 @@ def test_help_speaks_of_the_command_that_was_typed(command):
     done = console(*command, "--help")
     assert done.returncode == 0
     assert done.stdout.startswith(" ".join(["usage: d2ltl", *command]))
-    assert "python -m" not in done.stdout
+    assert "python -m d2ltl" not in done.stdout
     assert done.stdout.endswith("loaded:\n")
 
 

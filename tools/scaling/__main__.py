@@ -76,11 +76,12 @@ def check(costs: dict[str, Any]) -> list[list[str]]:
     number = 2 * RUNS["seeds"]
     sweep = Sweep((alone["seconds"] - calls["start_s"]) / number, calls["seconds_per_call"], calls["start_s"])
     # Both workers exchange gradients with one server, which receives and sends the bytes of both.
-    rate = costs["step, 1 worker"]["mb_per_step"] / (costs["step, 1 worker"]["step_s"] - costs["step"]["step_s"])
-    shared = costs["half a step"]["step_s"] + costs["step, 2 workers"]["mb_per_step"] / rate
+    by_one, by_two = costs["step, 1 worker"], costs["step, 2 workers"]
+    exchange_s = max(0, by_one["step_s"] - costs["step"]["step_s"]) * by_two["mb_per_step"] / by_one["mb_per_step"]
+    shared = costs["half a step"]["step_s"] + exchange_s
     rows = [
         (f"{number} runs", sweep.seconds(number, 2), costs["runs, 2 workers"]["seconds"], alone["seconds"]),
-        ("a step", shared, costs["step, 2 workers"]["step_s"], costs["step, 1 worker"]["step_s"]),
+        ("a step", shared, by_two["step_s"], by_one["step_s"]),
     ]
     return [[name, *(f"{seconds:.3g} s" for seconds in times)] for name, *times in rows]
 
