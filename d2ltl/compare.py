@@ -76,7 +76,8 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
                           "normalisation then sees only the images of its own process; with --workers, on N of the "
                           "workers; default: in one process")
     how.add_argument("--precision", choices=["float32", "bfloat16"], default="float32",
-                     help="bfloat16 is faster on processors that support it; default: %(default)s")
+                     help="bfloat16 is faster on processors that support it, but not for an EfficientNet; default: "
+                          "%(default)s")
     add_options(how, "--workers")
     out = parser.add_argument_group("output")
     out.add_argument("--out", type=Path, metavar="DIR",
