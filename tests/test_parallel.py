@@ -186,7 +186,7 @@ class TestRuns:
             (t.way, t.learning_rate, t.seed, t.diverged) for t in alone
         ]
         assert [t.accuracy for t in shared[:2]] == [t.accuracy for t in alone[:2]]
-        given.update(ways=["codes-softmax", "scratch"], numbers=[2, 8])
+        given.update(ways=["codes-softmax"], numbers=[2, 8])
         curves = [d2ltl.exercises.learning_curve(workers=workers, **given) for workers in (None, 2)]
         assert [t.accuracy for t in curves[0]] == [t.accuracy for t in curves[1]]
         advised = [d2ltl.advise(stripes, {"small": source}, size=32, workers=workers) for workers in (None, 1)]

@@ -149,11 +149,20 @@ def test_the_solution_gets_full_marks(course):
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_loses_its_points_and_no_others(course, mistake):
-    cell, right, wrong, lost = MISTAKES[mistake]
-    assert right in SOLUTION[cell]
-    scores = grade(course, mistake, {**SOLUTION, cell: SOLUTION[cell].replace(right, wrong)})
+@pytest.mark.parametrize(
+    "mistakes",
+    [
+        ["shared parameters", "test set augmented at random", "row 713"],
+        ["lr_mult forgotten", "output frozen instead of features"],
+    ],
+)
+def test_mistakes_lose_their_points_and_no_others(course, mistakes):
+    answers, lost = dict(SOLUTION), {}
+    for cell, right, wrong, points in (MISTAKES[mistake] for mistake in mistakes):
+        assert right in SOLUTION[cell]
+        answers[cell] = SOLUTION[cell].replace(right, wrong)
+        lost.update(points)
+    scores = grade(course, mistakes[0], answers)
     assert {name: POINTS[name] - scores[name] for name in POINTS if scores[name] < POINTS[name]} == lost
 
 

@@ -19,7 +19,8 @@ def built(tmp_path_factory):
     folder = tmp_path_factory.mktemp("site")
     (folder / "html").mkdir()
     (folder / "html/index.html").write_text("the documentation")
-    short = [one._replace(options={**one.options, "size": 32, "epochs": 1}) for one in site.COMPARISONS]
+    codes = {"size": 32, "strategies": ["codes-softmax"]}
+    short = [one._replace(options={**one.options, **codes, "cross_validate": None}) for one in site.COMPARISONS]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(site, "COMPARISONS", short)
         site.build_site(folder / "site", docs=folder / "html")
