@@ -44,7 +44,7 @@ def test_it_compares_what_it_brings(installed, tmp_path):
     places = subprocess.check_output([sys.executable, "-c", where], cwd=tmp_path, env=environment, text=True).split()
     assert all(Path(place).is_relative_to(installed) for place in places)
 
-    command = [sys.executable, "-m", "d2ltl.compare", "--epochs", "1", "--size", "32", "--out", "out"]
+    command = [sys.executable, "-m", "d2ltl.compare", "--strategies", "codes-softmax", "--size", "32", "--out", "out"]
     printed = subprocess.check_output(command, cwd=tmp_path, env=environment, text=True)
     assert "data: hotdog-mini, rendered images" in printed
     assert "source weights: tinyimagenet" in printed
