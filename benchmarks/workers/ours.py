@@ -79,6 +79,7 @@ if __name__ == "__main__":
     task = read_task()
     if task["bfloat16"]:
         d2ltl.use_bfloat16()
-    functions = {"train": train, "evaluate": evaluate, "frozen": frozen, "compare": compare}
-    functions.update(start_up=beside.start_up, unpack=beside.unpack, runs=several.runs, calls=several.calls)
-    answer(task, {**functions, "data_parallel": several.data_parallel, "step": several.step})
+    own = {"train": train, "evaluate": evaluate, "frozen": frozen, "compare": compare}
+    others = {"start_up": beside.start_up, "unpack": beside.unpack}
+    of_several = {"runs": several.runs, "calls": several.calls, "data_parallel": several.data_parallel}
+    answer(task, {**own, **others, **of_several, "step": several.step})

@@ -21,7 +21,7 @@ CLUTTER = frozenset({"thumbs.db", "desktop.ini", "__macosx", "@eadir", "#recycle
 DOCUMENTS = frozenset({"", ".txt", ".md", ".rst", ".json", ".xml", ".yaml", ".yml", ".html", ".pdf", ".py", ".zip"})
 ANNOTATIONS = frozenset({".csv", ".xml", ".txt", ".json"})  # suffixes of labels beside an image of the same stem
 ARCHIVES = frozenset({".zip", ".tar", ".tgz", ".gz", ".xz", ".bz2"})
-OUTPUTS = (("settings.json", "runs"), ("report.json", "report.html"), *((f"exercise-{n}.json",) for n in range(1, 5)))
+OUTPUTS = (("settings.json", "runs"), ("report.json", "report.html"), *((f"exercise-{n}.json",) for n in range(1, 6)))
 """Names in the output folders of this library: a comparison that has begun, a report, and each exercise."""
 
 

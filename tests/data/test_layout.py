@@ -253,7 +253,7 @@ def test_an_undivided_tree_stays_whole():
 
 
 @pytest.mark.parametrize("report", ["results/2026-01-01", "out"])
-@pytest.mark.parametrize("names", [("settings.json", "runs"), ("report.json", "report.html"), ("exercise-3.json",)])
+@pytest.mark.parametrize("names", [("settings.json", "runs"), ("report.json", "report.html"), ("exercise-5.json",)])
 def test_reports_in_the_folder_are_no_class(tmp_path, report, names):
     write(tmp_path, {"cat": 3, "dog": 3, report: 1})
     for name in names:
