@@ -11,7 +11,7 @@ import numpy as np
 from mxnet.gluon import Block
 from mxnet.gluon.data.vision import transforms
 
-from d2ltl.arrays import to_mx
+from d2ltl.arrays import operators, to_mx
 from d2ltl.errors import SettingsError
 from d2ltl.runtime import draws
 
@@ -34,13 +34,18 @@ mx.image.image.random = draws  # of MXNet's random crop; it has the functions of
 class Augmentation:
     """Preparation of an image for a network: from uint8 (height, width, 3) to float32 (3, height, width).
 
-    `on_image` are the steps, which map a uint8 image to another. `on_batch` are ToTensor and Normalize with the mean
-    and standard deviation of ImageNet; they accept one image or a batch of uint8 images (n, height, width, 3).
+    `on_image` are the steps, which map a uint8 image to another. `on_batch` does Gluon's ToTensor and Normalize with the
+    mean and standard deviation of ImageNet, for one image or a batch of uint8 images (n, height, width, 3).
     """
 
     def __init__(self, steps: Sequence[Any]) -> None:
         self.on_image = transforms.Compose(list(steps))
-        self.on_batch = transforms.Compose([transforms.ToTensor(), transforms.Normalize(IMAGENET_MEAN, IMAGENET_STD)])
+
+    @staticmethod
+    def on_batch(images: Any) -> Any:
+        """Return the normalised images: float32, channels first. No second copy of a large batch is made."""
+        scaled = operators().image.to_tensor(images)
+        return operators().image.normalize(scaled, IMAGENET_MEAN, IMAGENET_STD, out=scaled)
 
     def __call__(self, image: Any) -> Any:
         """Apply all transforms to one image."""
