@@ -34,8 +34,8 @@ mx.image.image.random = draws  # of MXNet's random crop; it has the functions of
 class Augmentation:
     """Preparation of an image for a network: from uint8 (height, width, 3) to float32 (3, height, width).
 
-    `on_image` are the steps, which map a uint8 image to another. `on_batch` does Gluon's ToTensor and Normalize with the
-    mean and standard deviation of ImageNet, for one image or a batch of uint8 images (n, height, width, 3).
+    `on_image` are the steps, which map a uint8 image to another. `on_batch` does Gluon's ToTensor and Normalize with
+    the mean and standard deviation of ImageNet, for one image or a batch of uint8 images (n, height, width, 3).
     """
 
     def __init__(self, steps: Sequence[Any]) -> None:

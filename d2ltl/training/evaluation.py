@@ -14,12 +14,11 @@ from typing import Any, NamedTuple
 import mxnet as mx
 import numpy as np
 from mxnet import gluon
-from mxnet.gluon.data import DataLoader
 from sklearn.metrics import precision_recall_fscore_support
 
 from d2ltl.arrays import to_mx
 from d2ltl.data import augmentation
-from d2ltl.data.batches import batch_sizes, loader
+from d2ltl.data.batches import Batches, batch_sizes, loader
 from d2ltl.data.folders import ImageFolder
 from d2ltl.data.pairs import Images, as_images, as_photographs
 from d2ltl.data.photographs import Photograph
@@ -182,7 +181,7 @@ def run_on_images(
 
 
 def run_on_batches(
-    parts: Sequence[Layers], function: Callable[..., Any], batches: DataLoader, devices: Sequence[mx.Context]
+    parts: Sequence[Layers], function: Callable[..., Any], batches: Batches, devices: Sequence[mx.Context]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the values (N, …) of a function for all batches, and the labels (N,) of the images, int64.
 
@@ -209,7 +208,7 @@ def run_on_batches(
 
 
 def evaluate_batches(
-    net: gluon.HybridBlock, batches: DataLoader, devices: Sequence[mx.Context], workers: WorkerGroup = ALONE
+    net: gluon.HybridBlock, batches: Batches, devices: Sequence[mx.Context], workers: WorkerGroup = ALONE
 ) -> dict[str, float]:
     """Return test accuracy and test loss of a network on the batches of all workers, by their names in `History`."""
     tested = run_on_batches([[net]], probabilities, batches, devices)

@@ -10,11 +10,10 @@ from typing import Any
 import mxnet as mx
 import numpy as np
 from mxnet import gluon
-from mxnet.gluon.data import DataLoader
 
 from d2ltl.arrays import to_mx
 from d2ltl.data import augmentation
-from d2ltl.data.batches import batch_sizes, loader
+from d2ltl.data.batches import Batches, batch_sizes, loader
 from d2ltl.data.folders import ImageFolder, check_every_class
 from d2ltl.data.formats import PathLike
 from d2ltl.data.pairs import Data, as_pair
@@ -221,8 +220,8 @@ def _weighted(losses_of: Losses, weights: np.ndarray) -> Losses:
 def train_on_batches(
     net: gluon.HybridBlock,
     losses_of: Losses,
-    train_iter: DataLoader,
-    test_iter: DataLoader,
+    train_iter: Batches,
+    test_iter: Batches,
     trainer: gluon.Trainer,
     num_epochs: int,
     devices: Sequence[mx.Context],
@@ -234,7 +233,8 @@ def train_on_batches(
 ) -> History:
     """Train a network on the batches of a loader, like the book's `train_ch13`; its parameters are on `devices`.
 
-    See `train_classifier` for `losses_of` and `max_norm`, and `fit` for the other arguments.
+    The loaders may also be Gluon's. See `train_classifier` for `losses_of` and `max_norm`, and `fit` for the other
+    arguments.
     """
     step = gradient_step(net, losses_of, trainer, devices, max_norm, workers)
     history = start_or_resume(checkpoint, devices, workers)
