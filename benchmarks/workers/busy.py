@@ -1,4 +1,4 @@
-"""Busy processes beside a worker, ``busy`` of the task. They start with the import of this module, and end with the worker."""
+"""Busy processes beside a worker, ``busy`` of the task: from the import of this module to the end of the worker."""
 
 from __future__ import annotations
 
