@@ -186,6 +186,10 @@ def plot(axes: dict[str, Any]) -> Figure:
         if name == "memory" and points:
             least = next(iter(points.values()))["peak_mb"]
             panel.axhline(least + CACHE_BYTES / 2**20, color="grey", label="the smallest + the cache")
+        panel.set_xticks([*points], [f"{x:g}" for x in points])
+        panel.minorticks_off()
+        low, high = panel.get_ylim()
+        panel.set_ylim(min(low, high / 12), high)  # a decade at least, or noise would look like growth
         panel.set(xlabel=axis.title, ylabel=axis.unit, title=name)
         panel.grid(alpha=0.3)
         panel.legend(fontsize="x-small")
