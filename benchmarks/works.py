@@ -1,7 +1,7 @@
 """The works that peers do, and the rows of the table with their goals.
 
-On two cores where the book's code trains 10 images/s at 224 × 224, a run took 33 minutes. In a full run, ``compare224``
-takes some more hours.
+On two cores where the book's code trains 10 images/s at 224 × 224, a run took 33 minutes without the rows L. In a full
+run, ``compare224`` takes some more hours.
 """
 
 from __future__ import annotations
@@ -53,6 +53,18 @@ GROWTH = {
 }
 RUNS = {"size": 64, "batch_size": 32, "epochs": 2, "seeds": 4, "images": (320, 80)}
 STEP = {"size": 64, "batch_size": 32, "epochs": 3, "images": (320, 2), "threads": 1}
+ALONE, BESIDE = "train96-threads", "train96-beside"
+THREADS = {
+    f"{name}{f'-{threads}' if threads else ''}": Work(
+        "train",
+        (FLOAT32,),
+        {"size": 96, "batch_size": 32, "images": (256, 2), "busy": busy, **({"threads": threads} if threads else {})},
+        {"images": (128, 2)},
+        title=f"with {threads} thread{'s' * (threads > 1)}",
+    )
+    for name, busy in ((ALONE, 0), (BESIDE, 1))
+    for threads in (0, 1, 2)  # 0: as many as the library chooses
+}
 # fmt: off
 WORKS = {
     "train224": Work("train", EVERYONE, {"size": 224, "batch_size": 128, "images": (128, 2)}),
@@ -63,6 +75,7 @@ WORKS = {
     "lite112": Work("train", LITE_PEERS, {**LITE, "size": 112, "images": (256, 2)}, {"images": (128, 2)}),
     "lite-evaluate224": Work("evaluate", (*LITE_PEERS, ONNX), {**LITE, "size": 224, "images": (2, 400)},
                              {"images": (2, 128)}),
+    **THREADS,
     "frozen96": Work("frozen", (BOOK, FLOAT32), {"size": 96, "batch_size": 32, "epochs": 5, "images": (256, 128)},
                      {"images": (128, 64)}),
     "limit": Work("limit", (TUNED, TUNED_BF16), {"size": 224}),
@@ -137,6 +150,15 @@ def _growth_rows(batch: int) -> list[Row]:
     ]
 
 
+def _thread_rows(work: str, where: str) -> list[Row]:
+    """Return rows of the number of threads that the library chooses, and of fixed numbers."""
+    best = tuple(Goal(FLOAT32, "≤", 1 / 0.9, (FLOAT32,), work=f"{work}-{threads}") for threads in (1, 2))
+    title = f"training at 96 × 96, batches of 32, {where}"
+    fixed = [(f"{title}, {threads} thread{'s' * (threads > 1)}", f"{work}-{threads}") for threads in (1, 2)]
+    rows = [Row("L", title, "images/s", work, "images_per_s", best)]
+    return rows + [Row("L", text, "images/s", of_fixed, "images_per_s") for text, of_fixed in fixed]
+
+
 ROWS = [
     Row(
         *("A", "training at 224 × 224, batches of 128", "images/s", "train224", "images_per_s"),
@@ -198,4 +220,6 @@ ROWS = [
     Row("K", "bytes of a step", "MB", "parallel64", "mb_per_step"),
     Row("K", "two data-parallel processes", "images/s", "parallel64-2", "images_per_s"),
     Row("K", "bytes of a step", "MB", "parallel64-2", "mb_per_step"),
+    *_thread_rows(ALONE, "alone"),
+    *_thread_rows(BESIDE, "beside one busy process"),
 ]

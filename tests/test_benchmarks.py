@@ -1,8 +1,9 @@
 import json
+from types import SimpleNamespace
 
 import pytest
 
-from benchmarks import report
+from benchmarks import growth, report
 from benchmarks.__main__ import begun
 from benchmarks.images import link_images
 from benchmarks.measuring import measure, run, task_of, works_of
@@ -161,6 +162,7 @@ def test_linked_images_take_turns_by_class_and_repeat(stripes, tmp_path):
     ("do", "settings", "fields"),
     [
         ("train", {}, {"first_images_per_s", "images_per_s", "loading_share"}),
+        ("train", {"busy": 1}, {"first_images_per_s", "images_per_s", "loading_share"}),
         ("evaluate", {}, {"images_per_s"}),
         ("frozen", {}, {"seconds", "accuracy"}),
         ("runs", {"epochs": 1, "seeds": 1, "workers": 0}, {"seconds", "images_per_s"}),
@@ -177,3 +179,36 @@ def test_the_worker_of_this_library_measures(stripes, do, settings, fields):
 
 def test_a_worker_that_fails_says_why():
     assert "KeyError: 'juggle'" in run("d2ltl", {"do": "juggle", "bfloat16": False})["error"]
+
+
+@pytest.mark.parametrize(
+    ("measure", "arguments", "fields"),
+    [
+        (growth.train, {"images": 20}, {"scan_s", "first_epoch_s", "later_epoch_s", "peak_mb"}),
+        (growth.photographs, {"megapixels": 0.1, "number": 4}, {"scan_s", "load_s", "plain_s"}),
+    ],
+)
+def test_a_point_of_growth_is_measured(measure, arguments, fields):
+    results = measure(**arguments)
+    assert set(results) == fields
+    assert all(value > 0 for value in results.values())
+
+
+def test_growth_goes_on_where_it_stopped(tmp_path, monkeypatch):
+    axis = growth.AXES["classes"]
+    monkeypatch.setitem(growth.AXES, "classes", axis._replace(points=(2, 4), settings={"images": 40}))
+    points = []
+    done = {"scan_s": 1.0, "first_epoch_s": 2.0, "later_epoch_s": 3.0, "peak_mb": 4.0}
+
+    def run(command, **_):
+        points.append(command[-1])
+        return SimpleNamespace(stdout=json.dumps(done))
+
+    monkeypatch.setattr(growth, "subprocess", SimpleNamespace(run=run, PIPE=None))
+    for _ in range(2):
+        results = growth.run(tmp_path / "growth.json", ["classes"])
+    assert points == ["2", "4"]
+    assert len(growth.plot(results["axes"]).axes) == len(growth.AXES)
+    (tmp_path / "growth.json").write_text(json.dumps({**results, "machine": {"processor": "an abacus"}}))
+    with pytest.raises(SystemExit, match="another machine or version"):
+        growth.run(tmp_path / "growth.json", ["classes"])

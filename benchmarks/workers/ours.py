@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 # isort: off
-import d2ltl  # first: it prepares the process for MXNet
+import benchmarks.workers.busy  # noqa: F401, before d2ltl, which counts the free processors
+import d2ltl  # first of all others: it prepares the process for MXNet
 # isort: on
 
 import sys

@@ -24,7 +24,7 @@ from d2ltl.data.inventory import describe_inventory
 from d2ltl.datasets import title_of
 from d2ltl.files import isolated, write_bytes, write_json
 from d2ltl.fonts import drawn_names, is_drawable
-from d2ltl.plot import plot_confusion, plot_curves, plot_images, png
+from d2ltl.plot import jpeg, plot_confusion, plot_curves, plot_images, png
 from d2ltl.training.calibration import SURE
 from d2ltl.training.evaluation import class_scores, most_confused
 
@@ -90,17 +90,19 @@ def write_report(comparison: Comparison, out: str | os.PathLike[str]) -> Path:
     ``report.json`` contains the numbers, ``MODEL_CARD.md`` describes the networks, and ``predictions.csv`` has the
     prediction of every network for every test image, if they were recorded. The figures are ``curves.png``,
     ``confusion.png`` (sum over all seeds) and ``mistakes.png`` (the test images of the first seed that were
-    misclassified with the highest probability). The HTML page contains the figures.
+    misclassified with the highest probability). The HTML page contains the figures, photographs as JPEG.
     """
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
-    pictures = {name: png(figure) for name, figure in _figures(comparison).items()}
+    figures = _figures(comparison)
+    pictures = {name: png(figure) for name, figure in figures.items()}
     for name, content in pictures.items():
         write_bytes(out / name, content)
     write_json(out / "report.json", comparison.to_dict())
     if any(run.predictions for run in comparison.runs):
         write_bytes(out / "predictions.csv", _predictions(comparison))
     write_bytes(out / "MODEL_CARD.md", model_card(comparison).encode(errors="backslashreplace"))
+    pictures["mistakes.png"] = min(pictures["mistakes.png"], jpeg(figures["mistakes.png"]), key=len)
     write_bytes(out / "report.html", _page(comparison, pictures).encode(errors="backslashreplace"))
     return out / "report.html"
 
@@ -190,6 +192,11 @@ def _page(comparison: Comparison, pictures: dict[str, bytes]) -> str:
         "folded": len(comparison.classes) > CLASSES_OPEN,
         "confused_pairs": _confused_pairs(comparison),
         "summaries": [(run.strategy, run.seed, str(run.history)) for run in comparison.runs],
-        "pictures": {name: base64.b64encode(content).decode() for name, content in pictures.items()},
+        "pictures": {name: _data_url(content) for name, content in pictures.items()},
     }
     return environment.get_template("report.html").render(context)
+
+
+def _data_url(picture: bytes) -> str:
+    kind = "png" if picture.startswith(b"\x89PNG") else "jpeg"
+    return f"data:image/{kind};base64,{base64.b64encode(picture).decode()}"

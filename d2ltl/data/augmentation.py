@@ -12,6 +12,7 @@ from mxnet.gluon import Block
 from mxnet.gluon.data.vision import transforms
 
 from d2ltl.arrays import operators, to_mx
+from d2ltl.data.decoding import ENOUGH, Detail
 from d2ltl.errors import SettingsError
 from d2ltl.runtime import draws
 
@@ -36,9 +37,11 @@ class Augmentation:
 
     `on_image` are the steps, which map a uint8 image to another. `on_batch` does Gluon's ToTensor and Normalize with
     the mean and standard deviation of ImageNet, for one image or a batch of uint8 images (n, height, width, 3).
+    `detail` is what the steps need of a large image.
     """
 
-    def __init__(self, steps: Sequence[Any]) -> None:
+    def __init__(self, steps: Sequence[Any], detail: Detail = ENOUGH) -> None:
+        self.detail = detail
         self.on_image = transforms.Compose(list(steps))
 
     @staticmethod
@@ -77,9 +80,10 @@ def train_augs(
         raise SettingsError(f"area is {area}; it is above 0, and 1 at most.")
     added = [_augmentation(name) if isinstance(name, str) else name for name in extra]
     if not book:
-        return Augmentation([*added, *_whole(size)])
+        return Augmentation([*added, *_whole(size)], ENOUGH if added else _detail_of_whole(size))
     crop = transforms.RandomResizedCrop(size, scale=(area, 1))
-    return Augmentation([*added, _enlarge_tiny, crop, transforms.RandomFlipLeftRight()])
+    detail = ENOUGH if added else Detail(size, size**2 / area)  # the smallest crop has as many pixels as its result
+    return Augmentation([*added, _enlarge_tiny, crop, transforms.RandomFlipLeftRight()], detail)
 
 
 def _enlarge_tiny(image: Any) -> Any:
@@ -100,7 +104,7 @@ def test_augs(size: int = 224) -> Augmentation:
     Both numbers are scaled in proportion for another `size`. The input and the output are as for `train_augs`.
     """
     _check_size(size)
-    return Augmentation(_whole(size))
+    return Augmentation(_whole(size), _detail_of_whole(size))
 
 
 test_augs.__test__ = False  # type: ignore[attr-defined]  # otherwise pytest would run it as a test
@@ -108,6 +112,10 @@ test_augs.__test__ = False  # type: ignore[attr-defined]  # otherwise pytest wou
 
 def _whole(size: int) -> list[Any]:
     return [transforms.Resize(resized_side(size)), transforms.CenterCrop(size)]
+
+
+def _detail_of_whole(size: int) -> Detail:
+    return Detail(resized_side(size), resized_side(size) ** 2)
 
 
 def resized_side(size: int) -> int:

@@ -16,6 +16,8 @@ from PIL import Image
 from d2ltl import runtime
 from d2ltl.arrays import to_mx
 from d2ltl.data.augmentation import Augmentation
+from d2ltl.data.decoding import ENOUGH, Detail
+from d2ltl.data.folders import ImageFolder
 from d2ltl.data.formats import PathLike
 from d2ltl.data.pairs import unlabelled
 from d2ltl.errors import SettingsError
@@ -44,6 +46,7 @@ def loader(
     if sampler is None:
         sampler = RandomSampler(len(images)) if shuffle else SequentialSampler(len(images))
     indices = _Indices(sampler, batch_sizes(len(sampler), batch_size, devices), part)
+    images = ImageFolder.of(images).in_detail(augs.detail if isinstance(augs, Augmentation) else ENOUGH)
     if not isinstance(augs, Augmentation):
         return Batches(images.transform_first(augs), indices, default_batchify_fn)
     return Batches(images.transform_first(augs.on_image), indices, partial(_batch, augs.on_batch))
@@ -119,6 +122,7 @@ def read_pixels(images: PathLike | ImageFolderDataset, size: int) -> np.ndarray:
     `images` is a data set or a folder. Of a folder, all images in it and in its subfolders are read, except hidden
     ones.
     """
-    pictures = (Image.fromarray(image.asnumpy()) for image, _ in unlabelled(images))
+    data = unlabelled(images).in_detail(Detail(size, size**2))
+    pictures = (Image.fromarray(data.read(i)) for i in range(len(data)))
     resized = [np.asarray(picture.resize((size, size), Image.Resampling.BILINEAR)) for picture in pictures]
     return np.stack(resized).astype(np.float32) / 255

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import logging
+import math
 import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
@@ -18,7 +19,6 @@ from d2ltl.errors import ImageFolderError
 logger = logging.getLogger(__name__)
 
 REMEDY = "Repair it, or skip unreadable images (--skip-unreadable, or load_images with skip_unreadable=True)."
-ENOUGH = 1024  # pixels; larger JPEG files are decoded at 1/2, 1/4 or 1/8 of their size, with both sides at least this
 ORIENTATION = 0x0112  # EXIF tag
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -34,37 +34,67 @@ WHITES = (1.0, 255.0, 1023.0, 4095.0, 16383.0, 65535.0)  # the highest float, an
 LEVEL_IMAGES = 100  # about so many images of a set are read to find the range of its pixels
 
 Levels = tuple[float, float]  # the pixels that become black and white
+Size = tuple[int, int]  # width and height in pixels
 
 
-def read_image(path: PathLike, levels: Levels | None = None) -> np.ndarray:
+class Detail(NamedTuple):
+    """What is needed of a decoded image: the least shorter side and the least area, in pixels.
+
+    A larger image is read at 1/2, 1/4, 1/8, … of its size, as long as it has so many pixels, and 256 × 256 at least. A
+    phone's photograph is then decoded several times as fast (JPEG), and many more of them can be kept.
+    """
+
+    side: int
+    area: float
+
+    def divisor(self, size: Size) -> int:
+        """Return by which power of 2 the sides of an image can be divided."""
+        most = min(min(size) / max(self.side, LEAST), math.sqrt(size[0] * size[1] / max(self.area, LEAST**2)))
+        return 2 ** max(0, math.floor(math.log2(most)))
+
+
+LEAST = 256  # pixels; images that have less than twice as many on a side are never reduced
+ANYTHING = Detail(1, 1)
+ENOUGH = Detail(1024, 1024**2)  # the smallest crop of the book (8 % of the area) then still has 224 × 224 pixels
+
+
+def read_image(path: PathLike, levels: Levels | None = None, detail: Detail = ENOUGH) -> np.ndarray:
     """Return the image in a file as an RGB array: uint8, shape (height, width, 3).
 
-    Pillow decodes the file, because MXNet's OpenCV reads a truncated JPEG without an error. A large JPEG is decoded
-    faster at a reduced size with both sides at least 1,024 pixels; the smallest crop of the book's augmentation (8 % of
-    the area) then still has 224 × 224 pixels.
+    Pillow decodes the file, because MXNet's OpenCV reads a truncated JPEG without an error. An image with more detail
+    than needed is reduced; see `Detail`.
 
     Pixels of more than 8 bits, and floats, are scaled so that `levels` become black and white; by default these are the
     range in use in this image.
     """
+    return _read(path, levels, detail)[0]
+
+
+def _read(path: PathLike, levels: Levels | None, detail: Detail) -> tuple[np.ndarray, Size]:
+    """Return the image in a file, see `read_image`, and its size if it had not been reduced."""
     try:
         if fault := fault_of(path):
             raise ValueError(fault)
         with _strict_and_silent(), Image.open(path) as image:
-            image.draft(None, (ENOUGH, ENOUGH))
-            return pixels_of(image, levels)
+            width, height = size = image.size
+            divisor = detail.divisor(size)
+            image.draft(None, (width // divisor, height // divisor))  # only a JPEG can be decoded at a reduced size
+            return pixels_of(image, levels, detail), size
     except Exception as error:  # Pillow raises exceptions of many kinds for damaged files
         raise ImageFolderError(
             f"{path} cannot be read as an image ({error or type(error).__name__}). {REMEDY}"
         ) from error
 
 
-def pixels_of(image: Image.Image, levels: Levels | None = None) -> np.ndarray:
+def pixels_of(image: Image.Image, levels: Levels | None = None, detail: Detail | None = None) -> np.ndarray:
     """Return a Pillow image, upright, as an RGB array; see `read_image`. Pillow's exceptions are of many kinds."""
     with _strict_and_silent():
         image.load()  # turns a TIFF upright, and nothing else
         turn = TURNS.get(_orientation(image))
         upright = image if turn is None else image.transpose(turn)
-        return _deep_to_rgb(upright, levels) if _is_deep(image) else _to_rgb(upright)
+        rgb = _deep_to_rgb(upright, levels) if _is_deep(image) else _to_rgb(upright)
+        divisor = detail.divisor(rgb.size) if detail else 1
+        return np.array(rgb if divisor == 1 else rgb.reduce(divisor))
 
 
 def image_size(path: PathLike) -> tuple[int, int] | None:
@@ -99,11 +129,11 @@ def _strict_and_silent() -> Iterator[None]:
         ImageFile.LOAD_TRUNCATED_IMAGES = before
 
 
-def _to_rgb(image: Image.Image) -> np.ndarray:
+def _to_rgb(image: Image.Image) -> Image.Image:
     if "A" in image.getbands() or "transparency" in image.info:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return np.array(image.convert("RGB"))
+    return image.convert("RGB")
 
 
 def _is_deep(image: Image.Image) -> bool:
@@ -111,10 +141,10 @@ def _is_deep(image: Image.Image) -> bool:
     return image.mode == "F" or image.mode.startswith("I")
 
 
-def _deep_to_rgb(image: Image.Image, levels: Levels | None) -> np.ndarray:
+def _deep_to_rgb(image: Image.Image, levels: Levels | None) -> Image.Image:
     black, white = levels or _levels([_range(image)])
     scaled = (np.asarray(image, dtype=np.float32) - black) * (255 / ((white - black) or 1))
-    return np.repeat(np.rint(scaled.clip(0, 255)).astype(np.uint8)[:, :, None], 3, axis=2)
+    return Image.fromarray(np.rint(scaled.clip(0, 255)).astype(np.uint8)).convert("RGB")
 
 
 class Range(NamedTuple):
@@ -153,22 +183,31 @@ class DecodedImages:
         self.paths = paths
         if levels is not None:
             self.levels = levels
-        self._kept: dict[str, np.ndarray] = {}
+        self._kept: dict[tuple[str, int], np.ndarray] = {}  # by path and divisor
+        self._sizes: dict[str, Size] = {}  # of the files of which an image is kept
         self._left = limit
 
-    def read(self, path: str) -> np.ndarray:
-        """Return the same array as `read_image`, from the cache if possible."""
-        if path in self._kept:
-            return self._kept[path]
-        image = read_image(path, self.levels)
-        if image.nbytes <= self._left:
-            self._kept[path] = image
+    def read(self, path: str, detail: Detail | None = None) -> np.ndarray:
+        """Return the same array as `read_image`, from the cache if possible.
+
+        Without a `detail`, nobody knows what the image is for. Then it is kept only if every detail needs all of it.
+        """
+        needed = detail or ENOUGH
+        if path in self._sizes:
+            kept = self._kept.get((path, needed.divisor(self._sizes[path])))
+            if kept is not None:
+                return kept
+        image, size = _read(path, self.levels, needed)
+        if image.nbytes <= self._left and (detail or ANYTHING.divisor(size) == 1):
+            self._kept[path, needed.divisor(size)] = image
+            self._sizes[path] = size
             self._left -= image.nbytes
         return image
 
     def keep(self, name: str, image: np.ndarray) -> None:
-        """Keep an image that has no file under a name, whatever the limit."""
-        self._kept[name] = image
+        """Keep an image that has no file under a name, whatever the limit; it is never reduced."""
+        self._kept[name, 1] = image
+        self._sizes[name] = (1, 1)
 
     @functools.cached_property
     def levels(self) -> Levels | None:

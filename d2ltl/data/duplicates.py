@@ -53,8 +53,10 @@ def find_copies(*parts: ImageFolder, near: bool = False) -> np.ndarray:
     if not near and total > COMPARED_BYTES:
         logger.info("copies are found by the bytes of their files only; --check-duplicates compares the pixels too")
     else:
+        same = np.arange(len(images))
         for copies in _alike(compared, lambda image: _digest(pixels(image))):
-            first[np.isin(first, copies)] = copies[0]
+            same[copies] = copies[0]
+        first = same[first]
     if near:
         for image, other in _near_pairs(np.unique(first).tolist(), pixels):
             low, high = sorted((first[image], first[other]))

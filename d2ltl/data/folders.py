@@ -13,7 +13,7 @@ import numpy as np
 from mxnet.gluon.data.vision import ImageFolderDataset
 
 from d2ltl.arrays import to_mx
-from d2ltl.data.decoding import REMEDY, DecodedImages, Levels
+from d2ltl.data.decoding import REMEDY, DecodedImages, Detail, Levels
 from d2ltl.data.formats import SUFFIXES, PathLike, fault_of
 from d2ltl.data.layout import Folder, find_classes
 from d2ltl.data.scanning import hint_for, scan
@@ -58,6 +58,7 @@ class ImageFolder(ImageFolderDataset):
         self._checked = False
         self._origin: tuple[str, str] | None = None
         self._decoded = DecodedImages(CACHE_BYTES, [])
+        self._detail: Detail | None = None
 
     def _list_images(self, root: str) -> None:  # overrides Gluon's method, which accepts empty classes and one class
         tree = find_classes(self._tree)
@@ -128,7 +129,13 @@ class ImageFolder(ImageFolderDataset):
 
     def read(self, idx: int) -> np.ndarray:
         """Return the pixels of an image: uint8, shape (height, width, 3), RGB."""
-        return self._decoded.read(self.items[idx][0])
+        return self._decoded.read(self.items[idx][0], self._detail)
+
+    def in_detail(self, detail: Detail) -> ImageFolder:
+        """Return the images, read in no more detail than is needed."""
+        part = self.subset(range(len(self)))
+        part._detail = detail
+        return part
 
     @property
     def levels(self) -> Levels | None:
@@ -154,9 +161,9 @@ class ImageFolder(ImageFolderDataset):
         synsets = sorted({name for name in names if name is not None})
         if len(synsets) < 2:
             raise ImageFolderError(f"{self.root}: the class names given are {synsets}; at least 2 are needed.")
-        part = self.subset([])
+        part, label_of = self.subset([]), {name: label for label, name in enumerate(synsets)}
         part.synsets, part.validation = synsets, None
-        part.items = [(path, synsets.index(name)) for (path, _), name in zip(self.items, names) if name is not None]
+        part.items = [(path, label_of[name]) for (path, _), name in zip(self.items, names) if name is not None]
         return part
 
     def only(self, classes: Iterable[str]) -> ImageFolder:
@@ -169,9 +176,9 @@ class ImageFolder(ImageFolderDataset):
         part.validation = self.validation.only(wanted) if self.validation is not None else None
         return part
 
-    def scale_as(self, images: ImageFolder) -> None:
-        """Scale pixels of more than 8 bits by the range in use in other images: those to train."""
-        self._decoded.paths = images._decoded.paths
+    def share_cache(self, images: ImageFolder) -> None:
+        """Use the cache of other images, those to train; pixels of more than 8 bits are scaled by their range."""
+        self._decoded = images._decoded
 
     def check_files(self) -> ImageFolder:
         """Return the images; raise ImageFolderError if the first bytes of a file show that it cannot be read.

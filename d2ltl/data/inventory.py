@@ -15,6 +15,7 @@ from d2ltl.files import isolated, printable
 
 logger = logging.getLogger(__name__)
 
+CLASSES_LISTED = 20  # of more classes, only the one with the fewest images and the one with the most are named
 PURPOSES = {"train": "to train", "validation": "for validation", "test": "to test"}
 
 
@@ -41,7 +42,7 @@ def _count(images: ImageFolder) -> dict[str, Any]:
 
 
 def describe_inventory(inventory: dict[str, Any]) -> str:
-    """Return an inventory as one line of text."""
+    """Return an inventory as one line of text; with many classes, only the smallest and the largest are named."""
     parts = inventory["parts"]
     names = [f"{printable(Path(part['folder']).name)}/" for part in parts.values()]
     if "folds" in inventory:
@@ -50,10 +51,14 @@ def describe_inventory(inventory: dict[str, Any]) -> str:
         uses = f"{' + '.join(PURPOSES[use] for use in parts)} (drawn from {names[0]})"
     else:
         uses = " + ".join(f"{PURPOSES[use]} ({name})" for use, name in zip(parts, names))
-    by_class = [
-        f"{isolated(name)} {_numbers(inventory, [part['of_class'].get(name, 0) for part in parts.values()])}"
+    numbers = {
+        name: [part["of_class"].get(name, 0) for part in parts.values()]
         for name in dict.fromkeys(name for part in parts.values() for name in part["of_class"])
-    ]
+    }
+    by_class = [f"{isolated(name)} {_numbers(inventory, of_parts)}" for name, of_parts in numbers.items()]
+    if len(by_class) > CLASSES_LISTED:
+        by_size = np.argsort([sum(of_parts) for of_parts in numbers.values()], kind="stable")
+        by_class = [f"{len(by_class)} classes from {by_class[by_size[0]]} to {by_class[by_size[-1]]}"]
     total = f"in all {_numbers(inventory, [part['images'] for part in parts.values()])}"
     left_out = describe_numbers(inventory["left_out"]) or "none"
     return f"images {uses}: {', '.join([*by_class, total])}; left out: {left_out}"

@@ -86,7 +86,7 @@ def load_images(
         images.come_from(root, folder)
     train, test = _as_folders(_train_and_test(parts, seed), os.fspath(root))
     for part in filter(None, (test, train.validation)):
-        part.scale_as(train)
+        part.share_cache(train)
     if skip_unreadable:
         train, test = train.drop_unreadable(), test.drop_unreadable()
     note_copies(train, test, near=check_duplicates)

@@ -77,9 +77,11 @@ def _draw_with_copies(labels: np.ndarray, first: np.ndarray, numbers: list[int],
         copies = np.bincount(first[labels == label], minlength=len(first))
         order = [i for i in rng.permutation(np.flatnonzero(labels == label)).tolist() if first[i] == i]
         chosen: list[int] = []
+        left = number
         for i in order:
-            if copies[chosen].sum() + copies[i] <= number:
+            if copies[i] <= left:
                 chosen.append(i)
+                left -= copies[i]
         drawn += chosen or sorted(order, key=copies.__getitem__)[:1]
     return np.isin(first, drawn)
 
@@ -137,10 +139,10 @@ def _draw(images: ImageFolder, numbers: np.ndarray, seed: int) -> tuple[ImageFol
     """Return a random subset with the given number of images of each class, and the remaining images."""
     if not images.synsets:
         raise ImageFolderError(f"{images.root} has no classes, so there is no number of images of each class.")
-    rng = np.random.default_rng(seed)
+    rng, labels = np.random.default_rng(seed), images.labels
     chosen: list[int] = []
     for label, (name, number) in enumerate(zip(images.synsets, numbers.tolist())):
-        members = rng.permutation(np.flatnonzero(images.labels == label)).tolist()
+        members = rng.permutation(np.flatnonzero(labels == label)).tolist()
         if len(members) < number:
             raise ImageFolderError(f"{images.root} has {len(members)} images of {name}; {number} are needed.")
         chosen += members[:number]

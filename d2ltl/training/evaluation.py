@@ -140,10 +140,12 @@ def predict(
 
 
 def _run_onnx(net: OnnxNet, images: ImageFolder, batch_size: int) -> np.ndarray:
-    prepare = augmentation.test_augs(net.size).on_image
+    augs = augmentation.test_augs(net.size)
+    images = images.in_detail(augs.detail)
     indices, outputs = iter(range(len(images))), []
     for number in with_progress(batch_sizes(len(images), batch_size), "evaluating", "batch"):
-        outputs.append(net(np.stack([prepare(to_mx(images.read(next(indices)))).asnumpy() for _ in range(number)])))
+        pixels = [augs.on_image(to_mx(images.read(next(indices)))).asnumpy() for _ in range(number)]
+        outputs.append(net(np.stack(pixels)))
     return np.concatenate(outputs)
 
 

@@ -262,6 +262,19 @@ def test_the_page_holds_everything_in_one_file(tmp_path):
             assert image.convert("L").getextrema() == (0, 255)
 
 
+def test_a_page_of_200_classes_and_8_strategies_is_below_5_mb(tmp_path):
+    rng, classes = np.random.default_rng(0), [f"species {i:03}" for i in range(200)]
+    Image.fromarray(rng.integers(0, 256, (300, 400, 3), dtype=np.uint8)).save(tmp_path / "noise.png")
+    mistake = {"file": str(tmp_path / "noise.png"), "true": classes[0], "predicted": classes[1], "probability": 0.9}
+    strategies = ["finetune", "scratch", "frozen", "fixed", "lp-ft", "codes-svm", "codes-softmax", "distilled"]
+    runs = []
+    for i, name in enumerate(strategies):
+        confusion = rng.poisson(0.2, (200, 200)) + np.diag(rng.poisson(10 + i, 200))
+        runs.append(replace(run(name, 0, [0.5, 0.6], [mistake] * 8), confusion=confusion, predictions=[]))
+    wide = replace(comparison(*runs), classes=classes)
+    assert write_report(wide, tmp_path / "out").stat().st_size < 5e6
+
+
 @pytest.mark.parametrize(("rendered", "name"), [(True, "<my> hot dogs (rendered images)"), (False, "<my> hot dogs")])
 def test_every_picture_names_data_and_weights(tmp_path, monkeypatch, rendered, name):
     titles = []

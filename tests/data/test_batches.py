@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 import d2ltl
+from d2ltl.data import decoding
 from d2ltl.data.batches import batch_sizes, loader
 from d2ltl.data.decoding import read_image
 from d2ltl.runtime import reseed
@@ -163,3 +164,55 @@ def test_pixels_of_a_folder_are_those_of_all_images_in_it(stripes):
     together = d2ltl.read_pixels(stripes / "test", 10)
     parts = [d2ltl.read_pixels(stripes / "test" / name, 10) for name in ("across", "upright")]
     assert np.array_equal(together, np.concatenate(parts))
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory):
+    """A folder of large images: two for each of two classes, to train and to test."""
+    folder = tmp_path_factory.mktemp("photographs")
+    for i in range(8):
+        file = folder / ("train", "test")[i % 2] / "ab"[i // 4] / f"{i}.jpg"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        pixels = np.random.default_rng(i).integers(0, 256, (3, 4, 3), dtype=np.uint8)
+        Image.fromarray(pixels).resize((2400, 1800)).save(file)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("augs", "shape"),
+    [
+        (d2ltl.test_augs(224), (450, 600, 3)),
+        (d2ltl.test_augs(448), (900, 1200, 3)),
+        (d2ltl.train_augs(64), (450, 600, 3)),
+        (d2ltl.train_augs(224), (900, 1200, 3)),
+        (d2ltl.train_augs(224, area=0.5), (450, 600, 3)),
+        (d2ltl.train_augs(64, book=False), (450, 600, 3)),
+        (d2ltl.train_augs(64, ["zoom"]), (1800, 2400, 3)),  # nobody knows how much an extra transform needs
+        (lambda image: image[:32, :32], (1800, 2400, 3)),
+    ],
+)
+def test_photographs_are_decoded_once_in_the_detail_that_is_needed(photographs, monkeypatch, augs, shape):
+    train, _ = d2ltl.load_images(photographs)
+    decoded, pixels_of = [], decoding.pixels_of
+
+    def spy(*args):
+        decoded.append(pixels_of(*args))
+        return decoded[-1]
+
+    monkeypatch.setattr(decoding, "pixels_of", spy)
+    batches = loader(train, augs, 4)
+    for _ in range(2):
+        assert len(list(batches)) == 1
+    assert [pixels.shape for pixels in decoded] == [shape] * 4
+
+
+def test_what_was_read_for_one_purpose_does_not_change_what_is_read_for_another(photographs):
+    def batch(*before):
+        train, _ = d2ltl.load_images(photographs)
+        for augs in (*before, d2ltl.test_augs(64)):
+            ((X, _),) = loader(train, augs, 4)
+        return X.asnumpy()
+
+    expected = batch()
+    for before in (d2ltl.train_augs(224), d2ltl.test_augs(448), lambda image: image[:9, :9]):
+        assert np.array_equal(batch(before), expected)

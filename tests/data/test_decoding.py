@@ -6,7 +6,7 @@ import pytest
 from PIL import Image, ImageFile, ImageOps
 
 import d2ltl
-from d2ltl.data.decoding import read_image
+from d2ltl.data.decoding import Detail, read_image
 from d2ltl.data.folders import ImageFolder
 
 
@@ -174,7 +174,7 @@ def test_other_formats_are_read_a_moving_one_by_its_first_picture(tmp_path, name
 def test_a_huge_image_is_read(tmp_path):
     Image.new("L", (12_000, 12_000), 7).save(tmp_path / "huge.png")
     with pytest.warns(Image.DecompressionBombWarning):
-        assert read_image(tmp_path / "huge.png").shape == (12_000, 12_000, 3)
+        assert read_image(tmp_path / "huge.png").shape == (1500, 1500, 3)
 
 
 def test_a_decompression_bomb_is_refused_by_name(tmp_path, monkeypatch):
@@ -191,3 +191,37 @@ def test_a_large_jpeg_is_decoded_at_a_reduced_size(tmp_path):
     assert read_image(tmp_path / "medium.jpg").shape == (1500, 2000, 3)
     reduced = np.asarray(picture((4096, 2304)).resize((2048, 1152)), dtype=int)
     assert np.abs(read_image(tmp_path / "large.jpg") - reduced).mean() < 2
+
+
+@pytest.mark.parametrize("name", ["photo.jpg", "photo.png", "photo.webp", "photo.tif"])
+@pytest.mark.parametrize(
+    ("size", "detail", "read"),
+    [
+        ((2400, 1600), Detail(300, 300**2), (600, 400)),
+        ((2400, 1600), Detail(96, 340**2), (600, 400)),
+        ((2400, 1600), Detail(1, 1), (600, 400)),  # 256 pixels at least
+        ((4000, 700), Detail(300, 300**2), (2000, 350)),  # its shorter side counts
+        ((600, 500), Detail(32, 32**2), (600, 500)),
+    ],
+)
+def test_a_large_image_of_any_format_is_reduced_to_what_is_needed(tmp_path, name, size, detail, read):
+    picture(size).save(tmp_path / name)
+    image = read_image(tmp_path / name, detail=detail)
+    divisor = size[0] // read[0]
+    read = (-(-size[0] // divisor), -(-size[1] // divisor))
+    assert image.shape == (read[1], read[0], 3)
+    assert np.abs(image - np.asarray(picture(size).resize(read), dtype=int)).mean() < 6
+
+
+def test_a_reduced_image_is_upright(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for name in ("turned.jpg", "turned.png"):
+        picture((2048, 1024)).save(tmp_path / name, exif=exif)
+        assert read_image(tmp_path / name, detail=Detail(256, 256**2)).shape == (512, 256, 3)
+
+
+def test_deep_pixels_are_reduced_too(tmp_path):
+    Image.fromarray(np.full((1024, 2048), 32896, np.uint16)).save(tmp_path / "deep.png")
+    image = read_image(tmp_path / "deep.png", detail=Detail(256, 256**2))
+    assert np.array_equal(image, np.full((256, 512, 3), 128))

@@ -6,7 +6,6 @@ from conftest import write_images
 
 import d2ltl
 from d2ltl.data import decoding, folders
-from d2ltl.data.decoding import read_image
 from d2ltl.data.folders import ImageFolder
 
 
@@ -48,10 +47,21 @@ def test_decoded_images_are_kept_up_to_a_limit(tmp_path, monkeypatch):
     images = ImageFolder(tmp_path)
     before = [image.asnumpy() for image, _ in images]
     read = []
-    monkeypatch.setattr(decoding, "read_image", lambda path, levels: read.append(path) or read_image(path, levels))
+    monkeypatch.setattr(decoding, "fault_of", lambda path: read.append(path) or "")  # called at every reading
     after = [image.asnumpy() for image, _ in images]
     assert all(np.array_equal(a, b) for a, b in zip(before, after))
     assert read == [path for path, _ in images.items[5:]]
+
+
+def test_training_and_test_images_share_one_cache(stripes, monkeypatch):
+    monkeypatch.setattr(folders, "CACHE_BYTES", 3 * 32 * 32 * 3)
+    pair = d2ltl.load_images(stripes)
+    read = []
+    monkeypatch.setattr(decoding, "fault_of", lambda path: read.append(path) or "")
+    for _ in range(2):
+        read.clear()
+        [image for part in pair for image, _ in part]
+    assert len(read) >= len(pair[0]) + len(pair[1]) - 8
 
 
 def test_links_to_images_count_and_loops_do_not(tmp_path):

@@ -57,3 +57,13 @@ def test_images_without_classes_have_a_number(stripes):
     inventory = take_inventory((d2ltl.UnlabelledImages(stripes / "train"), test))
     assert inventory["parts"]["train"]["images"] == 40
     assert "across 0 + 10, upright 0 + 10, in all 40 + 20" in describe_inventory(inventory)
+
+
+def test_of_many_classes_the_smallest_and_the_largest_are_named(tmp_path):
+    classes = [f"c{i:02}" for i in range(25)]
+    write_images(tmp_path / "set/train", 4, classes=classes)
+    write_images(tmp_path / "set/test", 1, classes=classes, seed=1)
+    (tmp_path / "set/train/c07/000.jpg").unlink()
+    line = describe_inventory(take_inventory(d2ltl.load_images(tmp_path / "set")))
+    assert "25 classes from c07 3 + 1 to c24 4 + 1, in all 99 + 25" in line
+    assert "c11" not in line
