@@ -1,0 +1,5 @@
+"""``python -m tools.translations``: the pages and the commands in other languages.
+
+The pages of the documentation have their translations in ``docs/locale``, in one catalogue for each page, and what the
+commands print in ``d2ltl/locale``. The glossary's catalogue is the term base: it translates each term in one way.
+"""
