@@ -35,8 +35,9 @@ assignment: $(VENV)/class  ## build the student version of the exercises
 	cd chapters/assignment && PATH="$(CURDIR)/$(BIN):$$PATH" nbgrader generate_assignment fine-tuning --force --create
 
 docs: $(VENV)/docs  ## build the documentation site, in all languages, into docs/_build/html, and check the translations
-	$(SPHINX) -d docs/_build/pages/en docs docs/_build/html
-	echo vi zh_TW zh_CN | xargs -n 1 -P 2 sh -c '$(SPHINX) -D language=$$0 -d docs/_build/pages/$$0 docs docs/_build/html/$$0'
+	$(SPHINX) -d docs/_build/pages docs docs/_build/html
+	echo vi zh_TW zh_CN | xargs -n 1 -P 2 sh -c '$(SPHINX) -D language=$$0 -d docs/_build/$$0/pages docs docs/_build/$$0/html \
+		&& cp -R docs/_build/$$0/html/. docs/_build/html/$$0'
 	$(BIN)/python -m tools.translations check
 
 translations: $(VENV)/docs  ## bring the catalogues in docs/locale and d2ltl/locale up to date with what they translate

@@ -15,10 +15,10 @@ from sphinx import addnodes
 from sphinx.transforms import SphinxTransform
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
+from tools.translations import LANGUAGES, WRITTEN
 from tools.translations.catalogues import derive, read_terms, simplify
 
 HERE = Path(__file__).parent
-LANGUAGES = {"en": "English", "vi": "Tiếng Việt", "zh_TW": "繁體中文", "zh_CN": "简体中文"}
 TRANSLATED = ["index", "glossary", "howto/*", "chapters/01-fine-tuning", "chapters/02-exercises"]
 ENGLISH = "english://"
 """The start of an address, before the name of an English page, until it is known on which page the link is."""
@@ -95,7 +95,7 @@ class TermsInOtherLanguages(SphinxTransform):
         """Insert the terms."""
         if self.env.docname != "glossary":
             return
-        terms = {language: read_terms(language) for language in ("vi", "zh_TW")}
+        terms = {language: read_terms(language) for language in WRITTEN}
         terms["en"] = {term: term for term in terms["vi"]}
         terms["zh_CN"] = {term: simplify(chinese) for term, chinese in terms["zh_TW"].items()}
         others = [language for language in LANGUAGES if language != self.config.language]

@@ -6,7 +6,8 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from babel.messages import Catalog
@@ -14,13 +15,12 @@ from babel.messages.pofile import read_po, write_po
 from opencc import OpenCC
 from sphinx_intl import basic
 
+from tools.translations import WRITTEN
 from tools.translations.check import KEPT, check_catalogue
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = DOCS / "locale"
-LANGUAGES = ("vi", "zh_TW")
-"""Those that are written. `derive` makes zh_CN of zh_TW."""
 
 HEAD = """\
 msgid ""
@@ -67,19 +67,21 @@ def read_terms(language: str, locale: Path = PAGES) -> dict[str, str]:
     return {term: catalogue[term].string for term in terms if term in catalogue and catalogue[term].string}
 
 
-def extract(folder: Path) -> None:
-    """Write templates of what is to be translated on the pages into a folder, in files like those of the catalogues."""
-    sphinx = [sys.executable, "-m", "sphinx", "-b", "gettext", "-q", "-W", "--keep-going"]
-    with tempfile.TemporaryDirectory() as doctrees:
-        subprocess.run([*sphinx, "-d", doctrees, str(DOCS), str(folder)], check=True)
+@contextmanager
+def templates_of_pages() -> Iterator[Path]:
+    """Make a folder with templates, catalogues without translations, of what is to be translated on the pages."""
+    with tempfile.TemporaryDirectory() as folder:
+        pages, doctrees = f"{folder}/pages", f"{folder}/doctrees"
+        sphinx = [sys.executable, "-m", "sphinx", "-b", "gettext", "-q", "-W", "--keep-going", "-d", doctrees]
+        subprocess.run([*sphinx, str(DOCS), pages], check=True)
+        yield Path(pages)
 
 
 def update() -> None:
     """Bring the catalogues up to date with the pages. Translations stay; that of a changed text is marked as fuzzy."""
-    with tempfile.TemporaryDirectory() as templates:
-        extract(Path(templates))
-        basic.update(str(PAGES), templates, LANGUAGES, line_width=0, ignore_obsolete=True)
-    for language in LANGUAGES:
+    with templates_of_pages() as templates:
+        basic.update(str(PAGES), str(templates), WRITTEN, line_width=0, ignore_obsolete=True)
+    for language in WRITTEN:
         for file in folder_of(language).rglob("*.po"):
             text = file.read_text(encoding="utf-8")
             with_head = HEAD.format(language) + text.partition("\n\n")[2]
@@ -89,20 +91,27 @@ def update() -> None:
 
 def check() -> Iterator[str]:
     """Say for each catalogue what is wrong in it."""
-    with tempfile.TemporaryDirectory() as folder:
-        templates = Path(folder)
-        extract(templates)
-        pages = {template.relative_to(templates).with_suffix("") for template in templates.rglob("*.pot")}
-        for language in LANGUAGES:
-            terms, catalogues = read_terms(language), folder_of(language)
-            for page in sorted(pages):
-                file = catalogues / f"{page}.po"
-                catalogue = read(file) if file.exists() else Catalog()
-                for problem in check_catalogue(catalogue, read(templates / f"{page}.pot"), terms):
-                    yield f"{file.relative_to(ROOT)}: {problem}"
-            for file in sorted(catalogues.rglob("*.po")):
-                if file.relative_to(catalogues).with_suffix("") not in pages:
-                    yield f"{file.relative_to(ROOT)} translates no page: delete it"
+    with templates_of_pages() as templates:
+        for language in WRITTEN:
+            yield from check_folder(folder_of(language), templates, read_terms(language))
+
+
+def check_folder(folder: Path, templates: Path, terms: Mapping[str, str]) -> Iterator[str]:
+    """Say what is wrong in the catalogues of a folder, each of which belongs to a template of the same name."""
+    names = {file.relative_to(templates).with_suffix("") for file in templates.rglob("*.pot")}
+    for name in sorted(names):
+        file = folder / f"{name}.po"
+        catalogue = read(file) if file.exists() else Catalog()
+        for problem in check_catalogue(catalogue, read(templates / f"{name}.pot"), terms):
+            yield f"{shown(file)}: {problem}"
+    for file in sorted(folder.rglob("*.po")):
+        if file.relative_to(folder).with_suffix("") not in names:
+            yield f"{shown(file)} translates nothing: delete it"
+
+
+def shown(file: Path) -> str:
+    """Return a path as it is told: from the top of the repository, if it is in it."""
+    return str(file.relative_to(ROOT) if file.is_relative_to(ROOT) else file)
 
 
 def derive(locale: Path = PAGES) -> None:

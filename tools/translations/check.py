@@ -86,12 +86,13 @@ def find_terms(text: str, terms: Mapping[str, str]) -> set[str]:
     """Return the terms in a text, in any case, in the singular or plural; in a longer term no shorter one is found."""
     forms = {form: term for term in terms for form in _forms(term.lower())}
     longest_first = "|".join(re.escape(form) for form in sorted(forms, key=len, reverse=True))
-    return {forms[form] for form in re.findall(rf"(?<![\w-])(?:{longest_first})(?![\w-])", _prose(text).lower())}
+    words = " ".join(_prose(text).lower().split())
+    return {forms[form] for form in re.findall(rf"(?<![\w-])(?:{longest_first})(?![\w-])", words)}
 
 
 def _forms(term: str) -> list[str]:
     """Return a term's singular and plural."""
-    return [term, term[:-1] + "ies" if term.endswith("y") else term + ("es" if term.endswith("s") else "s")]
+    return [term, term[:-1] + "ies" if term.endswith("y") else term + ("es" if term.endswith(("s", "ch")) else "s")]
 
 
 def _other_terms(message: Message, text: str, translation: str, terms: Mapping[str, str]) -> Iterator[str]:
