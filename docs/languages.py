@@ -77,13 +77,18 @@ def lead_to_english(app, page: str, template: str, context: dict, doctree) -> No
 
 
 def offer_languages(app, page: str, template: str, context: dict, doctree) -> None:
-    """Give the template the languages: code, name, and where the page is, or the first page if it is not translated."""
+    """Give the template the languages: tag, name, and where the page is, or the first page if it is not translated."""
     top = "../" * (page.count("/") + (app.config.language != "en"))
     found = page if is_translated(page) else "index"
     context["languages"] = [
-        (code, name, f"{top}{page}.html" if code == "en" else f"{top}{code}/{found}.html")
+        (tag_of(code), name, f"{top}{page}.html" if code == "en" else f"{top}{code}/{found}.html")
         for code, name in LANGUAGES.items()
     ]
+
+
+def tag_of(language: str) -> str:
+    """Return how HTML calls a language."""
+    return language.replace("_", "-")
 
 
 class TermsInOtherLanguages(SphinxTransform):
@@ -103,7 +108,7 @@ class TermsInOtherLanguages(SphinxTransform):
             line = nodes.paragraph(translatable=False)
             for language in others:
                 name = terms[language].get(term.astext(), "")
-                line += [nodes.strong("", name, lang=language.replace("_", "-")), nodes.Text(" · ")]
+                line += [nodes.strong("", name, classes=[f"language-{tag_of(language)}"]), nodes.Text(" · ")]
             line.pop()
             term.parent[-1].insert(0, line)
 
