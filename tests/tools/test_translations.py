@@ -30,8 +30,8 @@ def write(file: Path, messages, comments=()):
     above = "".join(f"{comment}\n" for comment in comments)
     entries = [f'{above}msgid "{text}"\nmsgstr "{translation}"\n' for text, translation in messages]
     file.parent.mkdir(parents=True, exist_ok=True)
-    head = 'msgid ""\nmsgstr ""\n"Content-Type: text/plain; charset=utf-8\\n"\n'
-    file.write_text("\n".join([head, *entries]), encoding="utf-8")
+    head = catalogues.HEAD.format("vi")
+    file.write_text(head + "\n".join(entries), encoding="utf-8")
 
 
 def problems(folder, translated, source=None, comments=(), terms=TERMS):
@@ -187,6 +187,20 @@ def test_the_word_of_a_term_in_another_sense(tmp_path):
     assert problems(tmp_path, pupils, comments=["# another sense: class"]) == []
     assert problems(tmp_path, pupils, comments=["# another sense: batch, class"]) == []
     assert len(problems(tmp_path, pupils, comments=["# another sense: layer"])) == 1
+
+
+@pytest.mark.parametrize(
+    ("translation", "wrong"),
+    [("%(n)d lô", []), ("một lô", ["%(n)d"]), ("%(n)d nhóm", ["'batch'"]), ("", ["no translation"])],
+)
+def test_a_message_with_a_plural(tmp_path, translation, wrong):
+    file = tmp_path / "vi.po"
+    write(file, [])
+    entry = f'msgid "one batch"\nmsgid_plural "%(n)d batches"\nmsgstr[0] "{translation}"\n'
+    file.write_text(file.read_text(encoding="utf-8") + entry, encoding="utf-8")
+    found = list(catalogues.check_file(file, file, TERMS))
+    assert len(found) == len(wrong)
+    assert all(part in problem for part, problem in zip(wrong, found))
 
 
 def test_a_longer_term_hides_the_shorter_ones_in_it():

@@ -21,6 +21,7 @@ from tools.translations.check import KEPT, check_catalogue
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = DOCS / "locale"
+COMMANDS = ROOT / "d2ltl" / "locale"
 
 HEAD = """\
 msgid ""
@@ -60,10 +61,10 @@ def folder_of(language: str, locale: Path = PAGES) -> Path:
     return locale / language / "LC_MESSAGES"
 
 
-def read_terms(language: str, locale: Path = PAGES) -> dict[str, str]:
+def read_terms(language: str) -> dict[str, str]:
     """Return the term base: the terms of the glossary in English, and their translation into a language."""
     terms = re.findall(r"^(\S.*)\n  \S", (DOCS / "glossary.md").read_text(encoding="utf-8"), re.MULTILINE)
-    catalogue = read(folder_of(language, locale) / "glossary.po")
+    catalogue = read(folder_of(language) / "glossary.po")
     return {term: catalogue[term].string for term in terms if term in catalogue and catalogue[term].string}
 
 
@@ -94,19 +95,26 @@ def check() -> Iterator[str]:
     with templates_of_pages() as templates:
         for language in WRITTEN:
             yield from check_folder(folder_of(language), templates, read_terms(language))
+    for language in WRITTEN:
+        for file in folder_of(language, COMMANDS).glob("*.po"):
+            yield from check_file(file, file, read_terms(language))
 
 
 def check_folder(folder: Path, templates: Path, terms: Mapping[str, str]) -> Iterator[str]:
     """Say what is wrong in the catalogues of a folder, each of which belongs to a template of the same name."""
     names = {file.relative_to(templates).with_suffix("") for file in templates.rglob("*.pot")}
     for name in sorted(names):
-        file = folder / f"{name}.po"
-        catalogue = read(file) if file.exists() else Catalog()
-        for problem in check_catalogue(catalogue, read(templates / f"{name}.pot"), terms):
-            yield f"{shown(file)}: {problem}"
+        yield from check_file(folder / f"{name}.po", templates / f"{name}.pot", terms)
     for file in sorted(folder.rglob("*.po")):
         if file.relative_to(folder).with_suffix("") not in names:
             yield f"{shown(file)} translates nothing: delete it"
+
+
+def check_file(file: Path, template: Path, terms: Mapping[str, str]) -> Iterator[str]:
+    """Say what is wrong in a catalogue, whose file may be missing."""
+    catalogue = read(file) if file.exists() else Catalog()
+    for problem in check_catalogue(catalogue, read(template), terms):
+        yield f"{shown(file)}: {problem}"
 
 
 def shown(file: Path) -> str:
@@ -114,14 +122,14 @@ def shown(file: Path) -> str:
     return str(file.relative_to(ROOT) if file.is_relative_to(ROOT) else file)
 
 
-def derive(locale: Path = PAGES) -> None:
+def derive() -> None:
     """Write the catalogues in Simplified Chinese, from those in Traditional Chinese."""
-    for file in folder_of("zh_TW", locale).rglob("*.po"):
+    for file in folder_of("zh_TW").rglob("*.po"):
         catalogue = read(file)
         for message in catalogue:
             if message.id:
                 message.string = simplify(message.string)
-        derived = folder_of("zh_CN", locale) / file.relative_to(folder_of("zh_TW", locale))
+        derived = folder_of("zh_CN") / file.relative_to(folder_of("zh_TW"))
         derived.parent.mkdir(parents=True, exist_ok=True)
         with derived.open("wb") as stream:
             catalogue.locale = "zh_CN"

@@ -130,6 +130,6 @@ def _prose(text: str) -> str:
     return KEPT.sub(" ", text)
 
 
-def _text(one_or_plural: str | tuple[str, ...]) -> str:
-    """Return the text of a message; of one with a plural, both."""
-    return one_or_plural if isinstance(one_or_plural, str) else "\n".join(one_or_plural)
+def _text(text: str | tuple[str, ...]) -> str:
+    """Return the text of a message; of one with a plural, the plural."""
+    return text if isinstance(text, str) else text[-1]
