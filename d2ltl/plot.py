@@ -14,12 +14,13 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.ticker import MaxNLocator
 
+from _data_hub.language import N_, _
 from d2ltl.arrays import to_numpy
 from d2ltl.fonts import drawn_names, fonts_for
 from d2ltl.history import History
 from d2ltl.progress import in_notebook
 
-CONSTANT = "most frequent class"  # label of the accuracy of always answering it
+CONSTANT = N_("most frequent class")  # label of the accuracy of always answering it
 MAX_CLASSES_WITH_COUNTS = 20  # in larger confusion matrices the cells are too small for numbers
 MAX_CLASSES_WITH_ZEROS = 12  # larger confusion matrices are mostly zeros, which distract
 MAX_CLASSES = 30  # a larger confusion matrix shows only so many classes, those with the most mistakes
@@ -151,7 +152,7 @@ def plot_bars(series: Mapping[str, Mapping[str, Any]], ylabel: str = "test accur
                 ax.plot([place] * len(value), value, "k.", markersize=4)
     if chance:
         heights = [chance[group] for group in groups]
-        ax.hlines(heights, places - 0.4, places + 0.4, "black", "--", linewidth=1, label=CONSTANT)
+        ax.hlines(heights, places - 0.4, places + 0.4, "black", "--", linewidth=1, label=_(CONSTANT))
     ax.set_xticks(places, groups, fontsize="small")
     ax.set(ylabel=ylabel, ylim=(0, 1), title=title)
     legend_beside(figure)
@@ -161,7 +162,7 @@ def plot_bars(series: Mapping[str, Mapping[str, Any]], ylabel: str = "test accur
 def draw_chance(ax: Axes, chance: float | None) -> None:
     """Add a grey line at `chance`, the accuracy of always answering the most frequent class; none if it is None."""
     if chance is not None:
-        ax.axhline(chance, color="grey", linewidth=1, label=CONSTANT)
+        ax.axhline(chance, color="grey", linewidth=1, label=_(CONSTANT))
 
 
 def legend_beside(figure: Figure, **options: Any) -> None:

@@ -12,6 +12,7 @@ from typing import Union, cast
 
 from mxnet.gluon.data.vision import ImageFolderDataset
 
+from _data_hub.language import _
 from d2ltl.data.decoding import Levels
 from d2ltl.data.duplicates import note_copies
 from d2ltl.data.folders import ImageFolder, UnlabelledImages
@@ -130,7 +131,7 @@ def _read(folder: Path) -> tuple[dict[str, ImageFolder], bool]:
 
 def describe_numbers(left_out: Mapping[str, int]) -> str:
     """Return the numbers of files that were left out, each with its reason, as a text."""
-    return ", ".join(f"{reason} ({number})" for reason, number in left_out.items() if number)
+    return ", ".join(f"{_(reason)} ({number})" for reason, number in left_out.items() if number)
 
 
 def _with_classes(part: Folder, names: list[str | None]) -> ImageFolder:
