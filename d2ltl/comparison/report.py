@@ -24,8 +24,8 @@ from d2ltl.data.decoding import read_image
 from d2ltl.data.inventory import describe_inventory
 from d2ltl.datasets import title_of
 from d2ltl.files import isolated, write_bytes, write_json
-from d2ltl.fonts import drawn_names, is_drawable
-from d2ltl.plot import plot_confusion, plot_curves, plot_images, png
+from d2ltl.fonts import drawn_label, drawn_names, is_drawable
+from d2ltl.plot import TESTED, plot_confusion, plot_curves, plot_images, png
 from d2ltl.training.calibration import SURE
 from d2ltl.training.evaluation import class_scores, most_confused
 
@@ -119,12 +119,11 @@ def _predictions(comparison: Comparison) -> bytes:
 def _figures(comparison: Comparison) -> dict[str, Figure]:
     runs = {name: comparison.of(name) for name in comparison.strategies}
     data = title_of(comparison.settings["data"], comparison.images["rendered"])
-    data = data if is_drawable(data) else _("images of your own")
-    title = _("{net} from {weights} weights, on {data}").format(
-        net=comparison.settings["net"], weights=_weights(comparison), data=data
-    )
+    data = data if is_drawable(data) else drawn_label(N_("images of your own"))
+    net, weights = comparison.settings["net"], _weights(comparison)
+    title = drawn_label(N_("{net} from {weights} weights, on {data}"), net=net, weights=weights, data=data)
     histories = {name: [run.history for run in of] for name, of in runs.items()}
-    tested = N_("validation") if comparison.has_validation else N_("test")
+    tested = N_("validation") if comparison.has_validation else TESTED
     return {
         "curves.png": plot_curves(histories, title, chance=comparison.chance, tested=tested),
         "confusion.png": plot_confusion(_confusions(comparison), comparison.classes, title),
@@ -140,12 +139,15 @@ def _confusions(comparison: Comparison) -> dict[str, np.ndarray]:
 
 
 def _mistaken_images(run: Run, classes: list[str]) -> list[tuple[np.ndarray, str]]:
-    label = dict(zip(classes, drawn_names(classes, CAPTION_WIDTH)))
+    drawn = dict(zip(classes, drawn_names(classes, CAPTION_WIDTH)))
     return [
         (
             read_image(m["file"]),
-            _("{true}\ntaken for {predicted}\n{probability:.0%}").format(
-                true=label[m["true"]], predicted=label[m["predicted"]], probability=m["probability"]
+            drawn_label(
+                N_("{true}\ntaken for {predicted}\n{probability:.0%}"),
+                true=drawn[m["true"]],
+                predicted=drawn[m["predicted"]],
+                probability=m["probability"],
             ),
         )
         for m in run.mistakes

@@ -30,7 +30,7 @@ def take_inventory(pair: Pair, folds: int | None = None) -> dict[str, Any]:
     parts = {"train": train, "validation": train.validation, "test": test}
     given = {use: images for use, images in parts.items() if images is not None}
     left_out = sum((images.left_out for images in given.values()), Counter())
-    left_out["images that cannot be read"] += sum(len(images.skipped) for images in given.values())
+    left_out[N_("images that cannot be read")] += sum(len(images.skipped) for images in given.values())
     counted = {use: _count(images) for use, images in given.items()}
     crossed = {} if folds is None else {"folds": folds}
     return {"parts": counted, "left_out": dict(+left_out), "copies": [*train.copies], **crossed}

@@ -12,7 +12,7 @@ from typing import Union, cast
 
 from mxnet.gluon.data.vision import ImageFolderDataset
 
-from _data_hub.language import _
+from _data_hub.language import N_, _
 from d2ltl.data.decoding import Levels
 from d2ltl.data.duplicates import note_copies
 from d2ltl.data.folders import ImageFolder, UnlabelledImages
@@ -139,7 +139,7 @@ def _with_classes(part: Folder, names: list[str | None]) -> ImageFolder:
     if not any(names):
         return ImageFolder(part)
     images = UnlabelledImages(part).relabel(names)
-    images.left_out["images that the table of labels does not list"] += names.count(None)
+    images.left_out[N_("images that the table of labels does not list")] += names.count(None)
     return images
 
 
