@@ -41,7 +41,8 @@ from _data_hub.cache import (
 )
 from _data_hub.errors import D2LTLError, DataHubError, failures
 from _data_hub.fetching import SHIPPED, fetch
-from _data_hub.language import _, translate_argparse
+from _data_hub.language import _, prepare_help
+from _data_hub.terminal import HelpFormatter
 
 __all__ = [
     "DATA_HUB",
@@ -191,7 +192,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    translate_argparse()
+    prepare_help()
     parser = argparse.ArgumentParser(
         prog="d2ltl data" if Path(sys.argv[0]).stem == "d2ltl" else "python -m data_hub",
         description=_("Download, verify (by SHA1) and unpack named data sets."),
@@ -201,6 +202,7 @@ def _parser() -> argparse.ArgumentParser:
             "archive does not mark as UTF-8. D2LTL_UNPACK_GIB=NUMBER is the size in GiB to which an archive may grow. "
             "Exit status: 0 success, 1 verify found damage, 2 error, 130 interrupted."
         ),
+        formatter_class=HelpFormatter,
     )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for run, text in {
@@ -213,7 +215,7 @@ def _parser() -> argparse.ArgumentParser:
         _path: _("print the path of the cache, or of the given data sets in it"),
         _clear: _("delete the given data sets (or --all) from the cache"),
     }.items():
-        command = commands.add_parser(run.__name__[1:], help=text, description=text)
+        command = commands.add_parser(run.__name__[1:], help=text, description=text, formatter_class=HelpFormatter)
         command.set_defaults(run=run)
         if run is not _list:
             command.add_argument("names", metavar="NAME", nargs="*", help=_("name of a data set, as printed by list"))

@@ -9,8 +9,10 @@ from __future__ import annotations
 import argparse
 import functools
 import gettext
+import io
 import logging
 import os
+import sys
 from pathlib import Path
 
 DOMAIN = "d2ltl"
@@ -45,9 +47,11 @@ def language() -> str:
     return next(filter(None, map(_language_of, locales.split(":"))), "en")
 
 
-def translate_argparse() -> None:
-    """Let argparse translate its own words, such as "options" and its errors, by `_` too."""
+def prepare_help() -> None:
+    """Let argparse translate its own words, such as "options", by `_` too; escape what the terminal cannot encode."""
     argparse._, argparse.ngettext = _, ngettext  # type: ignore[attr-defined]
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _language_of(locale: str) -> str | None:

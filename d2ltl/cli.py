@@ -16,7 +16,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from _data_hub.language import N_, _, translate_argparse
+from _data_hub.language import N_, _, prepare_help
+from _data_hub.terminal import HelpFormatter, columns
 from d2ltl import runtime
 from d2ltl.datasets import DEFAULTS, LITE_DEFAULTS, PHOTOGRAPHS, Defaults
 from d2ltl.errors import D2LTLError, explain_missing_mxnet
@@ -79,19 +80,21 @@ def _options() -> dict[str, dict[str, Any]]:
 def text_table(rows: Sequence[Sequence[str]]) -> str:
     """Return a table as text: the first row is the head, and a line is drawn below it."""
     rows = [[" ".join(cell.splitlines()) for cell in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*rows)]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
-    return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:]])
+    widths = [max(map(columns, column)) for column in zip(*rows)]
+    lines = [
+        "  ".join(cell + " " * (width - columns(cell)) for cell, width in zip(row, widths)).rstrip() for row in rows
+    ]
+    return "\n".join([lines[0], "-" * max(map(columns, lines)), *lines[1:]])
 
 
-class _Formatter(argparse.RawDescriptionHelpFormatter):
+class _Formatter(argparse.RawDescriptionHelpFormatter, HelpFormatter):
     def format_help(self) -> str:
         return as_typed(super().format_help())
 
 
 def new_parser(module: str, description: str, examples: str) -> argparse.ArgumentParser:
     """Return the parser of a command, which translates its description and its examples, and keeps their lines."""
-    translate_argparse()
+    prepare_help()
     return argparse.ArgumentParser(
         prog=as_typed(f"python -m {module}"),
         description=_(description),

@@ -26,8 +26,17 @@ TRANSLATED = ("vi", "zh_TW")
 SIMPLIFIED, FROM, CONVERSION = "zh_CN", "zh_TW", "tw2sp"  # OpenCC: characters and idioms
 EXTRACTED = ("d2ltl", "_data_hub")  # folders
 CREATED = datetime(2026, 1, 1, tzinfo=timezone.utc)  # a real date would change the files with every run
-HEADER = "# Texts of the commands of d2ltl. `python -m tools.commands_catalogue` brings this file up to date."
-WIDTH = 120
+HEAD = """\
+msgid ""
+msgstr ""
+"Language: {}\\n"
+"Plural-Forms: nplurals=1; plural=0;\\n"
+"MIME-Version: 1.0\\n"
+"Content-Type: text/plain; charset=utf-8\\n"
+"Content-Transfer-Encoding: 8bit\\n"
+
+"""
+"""A head without dates and names: a catalogue changes only if its texts do."""
 
 # Words of argparse that users see, in Python 3.9 to 3.12.
 ARGPARSE = (
@@ -58,10 +67,12 @@ def update() -> None:
     template = extract()
     for name in TRANSLATED:
         catalogue = read(name)
-        catalogue.update(template, no_fuzzy_matching=False, update_creation_date=False)
-        catalogue.header_comment = HEADER
-        with path_of(name, ".po").open("wb") as file:
-            write_po(file, catalogue, width=WIDTH, ignore_obsolete=True, include_lineno=False, sort_by_file=True)
+        catalogue.update(template)
+        file = io.BytesIO()
+        write_po(
+            file, catalogue, width=0, omit_header=True, ignore_obsolete=True, include_lineno=False, sort_by_file=True
+        )
+        path_of(name, ".po").write_bytes(HEAD.format(name).encode() + file.getvalue())
     for name, catalogue in catalogues():
         path_of(name, ".mo").write_bytes(compiled(catalogue))
 
@@ -102,7 +113,6 @@ def read(name: str) -> Catalog:
     """Return the catalogue of a translated language; an empty one if there is no file."""
     path = path_of(name, ".po")
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
         return Catalog(locale=name, creation_date=CREATED, revision_date=CREATED, fuzzy=False)
     with path.open("rb") as file:
         return read_po(file, locale=name)
