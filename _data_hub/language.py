@@ -1,7 +1,7 @@
 """The language of what the commands print, by gettext: that of `D2LTL_LANG`, or else of the locale.
 
 English is in the code, the other languages are in the catalogues of `d2ltl/locale`. The environment is read whenever a
-text is made: results are saved without their texts, and are told in the language of the reader.
+text is made: results are saved in English, and are told in the language of the reader.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import gettext
 import io
 import logging
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -36,6 +37,21 @@ def ngettext(one: str, many: str, number: int) -> str:
 def N_(text: str) -> str:  # noqa: N802 (its name in gettext's manual)
     """Return a text as it is. It marks a text that `_` translates later, at its use."""
     return text
+
+
+def retell(text: str, *templates: str) -> str:
+    """Return an English text that was saved, in the language of the reader, given the templates that it may be made of.
+
+    Examples
+    --------
+    >>> retell("images in photos/ itself", N_("images in {folder}/ itself"))
+    'images in photos/ itself'
+    """
+    for template in templates:
+        pattern = re.sub(r"\\{(\w+)\\}", r"(?P<\1>.+)", re.escape(template))
+        if values := re.fullmatch(pattern, text, re.DOTALL):
+            return _(template).format(**values.groupdict())
+    return _(text)
 
 
 def language() -> str:

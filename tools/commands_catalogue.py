@@ -93,7 +93,7 @@ def out_of_date() -> list[str]:
 
 def extract() -> Catalog:
     """Return the texts in the code and in the templates, and those of argparse, without translations."""
-    catalogue = Catalog(creation_date=CREATED)
+    catalogue = Catalog()
     for text in ARGPARSE:
         catalogue.add(text, locations=[("argparse.py", 1)])
     with (ROOT / "tools/babel.cfg").open() as file:
@@ -113,7 +113,7 @@ def read(name: str) -> Catalog:
     """Return the catalogue of a translated language; an empty one if there is no file."""
     path = path_of(name, ".po")
     if not path.exists():
-        return Catalog(locale=name, creation_date=CREATED, revision_date=CREATED, fuzzy=False)
+        return Catalog(locale=name)
     with path.open("rb") as file:
         return read_po(file, locale=name)
 
@@ -128,7 +128,7 @@ def catalogues() -> Iterator[tuple[str, Catalog]]:
 def simplified(traditional: Catalog) -> Catalog:
     """Return a catalogue in Traditional characters as one in Simplified characters."""
     convert = OpenCC(CONVERSION).convert
-    catalogue = Catalog(locale=SIMPLIFIED, creation_date=CREATED, revision_date=CREATED, fuzzy=False)
+    catalogue = Catalog(locale=SIMPLIFIED)
     for message in traditional:
         if message.id and not message.fuzzy:
             texts = message.string if isinstance(message.string, tuple) else (message.string,)
@@ -139,6 +139,7 @@ def simplified(traditional: Catalog) -> Catalog:
 
 def compiled(catalogue: Catalog) -> bytes:
     """Return the content of a file `d2ltl.mo`."""
+    catalogue.creation_date = catalogue.revision_date = CREATED
     file = io.BytesIO()
     write_mo(file, catalogue)
     return file.getvalue()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from _data_hub.language import N_, _
+from _data_hub.language import N_, retell
 from d2ltl.comparison.gains import Gain, measure_gains
 from d2ltl.comparison.runs import Run
 from d2ltl.comparison.strategies import BASELINE
@@ -64,8 +64,7 @@ class Comparison:
     @property
     def split(self) -> str:
         """Origin of the split into training and test images, in the language of the reader."""
-        folds = self.settings.get("cross_validate")
-        return _(FOLDS).format(folds=folds) if folds else _(self.images["split"])
+        return retell(self.images["split"], FOLDS)
 
     @property
     def gains(self) -> dict[str, dict[str, Gain]]:

@@ -14,6 +14,7 @@ from d2ltl.comparison.gains import Gain
 from d2ltl.comparison.result import Comparison
 from d2ltl.comparison.runs import Run
 from d2ltl.comparison.strategies import BASELINE
+from d2ltl.data.duplicates import retell_copies
 from d2ltl.datasets import BOOK
 from d2ltl.files import isolated
 
@@ -155,7 +156,7 @@ def _what_is_missing(comparison: Comparison) -> str:
 
 def warnings(comparison: Comparison) -> list[str]:
     """Return what makes the comparison weak: copies, networks that answer one class only, or were still learning."""
-    found = [*comparison.inventory.get("copies", ())]
+    found = [*map(retell_copies, comparison.inventory.get("copies", ()))]
     found += [
         _one_class(comparison, run) for run in comparison.runs if np.count_nonzero(run.confusion.sum(axis=0)) == 1
     ]
