@@ -75,6 +75,7 @@ setup(
             "*/*.html",
             "*/*.md",
             "*/*.txt",
+            "locale/*/LC_MESSAGES/*.mo",
             "models/weights/*",
             "deployment/web/*",
         ],

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from mxnet.gluon.data.vision import ImageFolderDataset
 
+from _data_hub.language import N_
 from d2ltl.arrays import to_mx
 from d2ltl.data.decoding import REMEDY, DecodedImages, Levels
 from d2ltl.data.formats import SUFFIXES, PathLike, fault_of
@@ -83,7 +84,7 @@ class ImageFolder(ImageFolderDataset):
                 "%s: %d of %d images are in folders below the class folders", printable(self.root), below, len(self)
             )
         if outside := len(self._tree.all_images()) - len(self.items):
-            self.left_out["images outside of the class folders"] += outside
+            self.left_out[N_("images outside of the class folders")] += outside
 
     @classmethod
     def of(cls, images: ImageFolderDataset) -> ImageFolder:

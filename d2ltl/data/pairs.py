@@ -12,11 +12,12 @@ from typing import Union, cast
 
 from mxnet.gluon.data.vision import ImageFolderDataset
 
+from _data_hub.language import N_, retell
 from d2ltl.data.decoding import Levels
 from d2ltl.data.duplicates import note_copies
 from d2ltl.data.folders import ImageFolder, UnlabelledImages
 from d2ltl.data.formats import PathLike
-from d2ltl.data.layout import TEST, TRAIN, VALIDATION, Folder, find_classes, find_layout, is_divided
+from d2ltl.data.layout import REASONS, TEST, TRAIN, UNKNOWN, VALIDATION, Folder, find_classes, find_layout, is_divided
 from d2ltl.data.photographs import Photograph, Photographs, is_single
 from d2ltl.data.scanning import scan
 from d2ltl.data.subsets import split
@@ -122,7 +123,7 @@ def _read(folder: Path) -> tuple[dict[str, ImageFolder], bool]:
         if any(names) or _has_known_classes(part, train):
             parts[use] = _with_classes(part, names)
         else:
-            train.left_out[f"images in {part.path.name}/ without known classes"] += len(part.all_images())
+            train.left_out[UNKNOWN.format(folder=part.path.name)] += len(part.all_images())
     if left_out := describe_numbers(sum((images.left_out for images in parts.values()), Counter())):
         logger.warning("%s", printable(f"{folder}: left out {left_out}"))
     return parts, layout.divided
@@ -130,7 +131,8 @@ def _read(folder: Path) -> tuple[dict[str, ImageFolder], bool]:
 
 def describe_numbers(left_out: Mapping[str, int]) -> str:
     """Return the numbers of files that were left out, each with its reason, as a text."""
-    return ", ".join(f"{reason} ({number})" for reason, number in left_out.items() if number)
+    told = {retell(reason, *REASONS): number for reason, number in left_out.items() if number}
+    return ", ".join(f"{reason} ({number})" for reason, number in told.items())
 
 
 def _with_classes(part: Folder, names: list[str | None]) -> ImageFolder:
@@ -138,7 +140,7 @@ def _with_classes(part: Folder, names: list[str | None]) -> ImageFolder:
     if not any(names):
         return ImageFolder(part)
     images = UnlabelledImages(part).relabel(names)
-    images.left_out["images that the table of labels does not list"] += names.count(None)
+    images.left_out[N_("images that the table of labels does not list")] += names.count(None)
     return images
 
 
