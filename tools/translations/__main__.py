@@ -4,19 +4,20 @@ import argparse
 import sys
 
 from tools.translations import __doc__ as description
-from tools.translations.catalogues import check, update
+from tools.translations import catalogues, commands
 
 
 def main() -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(prog="python -m tools.translations", description=description)
-    commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("update", help="bring the catalogues up to date with the texts that they translate")
-    commands.add_parser("check", help="say what is not translated, or not in the words of the glossary")
+    choices = parser.add_subparsers(dest="command", required=True)
+    choices.add_parser("update", help="bring the catalogues up to date with the texts that they translate")
+    choices.add_parser("check", help="say what is not translated, or not in the words of the glossary")
     command = parser.parse_args().command
     if command == "update":
-        update()
-    elif problems := list(check()):
+        catalogues.update()
+        commands.update()
+    elif problems := [*catalogues.check(), *commands.check()]:
         sys.exit("\n".join([*problems, f"{len(problems)} problems in the translations"]))
 
 

@@ -1,4 +1,4 @@
-"""The catalogues: where they are, and how they are made from what they translate."""
+"""The catalogues of the pages: where they are, and how they are made from what they translate."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ from tools.translations.check import KEPT, check_catalogue
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = DOCS / "locale"
-COMMANDS = ROOT / "d2ltl" / "locale"
 
 HEAD = """\
 msgid ""
@@ -56,9 +55,9 @@ def read(file: Path) -> Catalog:
         return read_po(stream)
 
 
-def folder_of(language: str, locale: Path = PAGES) -> Path:
-    """Return the folder of a language's catalogues."""
-    return locale / language / "LC_MESSAGES"
+def folder_of(language: str) -> Path:
+    """Return the folder of the catalogues of a language."""
+    return PAGES / language / "LC_MESSAGES"
 
 
 def read_terms(language: str) -> dict[str, str]:
@@ -95,9 +94,6 @@ def check() -> Iterator[str]:
     with templates_of_pages() as templates:
         for language in WRITTEN:
             yield from check_folder(folder_of(language), templates, read_terms(language))
-    for language in WRITTEN:
-        for file in folder_of(language, COMMANDS).glob("*.po"):
-            yield from check_file(file, file, read_terms(language))
 
 
 def check_folder(folder: Path, templates: Path, terms: Mapping[str, str]) -> Iterator[str]:

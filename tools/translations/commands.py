@@ -1,6 +1,6 @@
-"""The catalogues of what the commands print: ``python -m tools.commands_catalogue`` brings them up to date.
+"""The catalogues of what the commands print.
 
-It extracts the texts, merges them into `d2ltl.po` of each translated language, derives the catalogue of Simplified
+`update` extracts the texts, merges them into `d2ltl.po` of each written language, derives the catalogue of Simplified
 Chinese from that of Traditional Chinese, and compiles all to `d2ltl.mo`. Translators edit the files `d2ltl.po`.
 """
 
@@ -17,26 +17,15 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.frontend import parse_mapping_cfg
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
-from opencc import OpenCC
 
 from _data_hub.language import DOMAIN, LOCALE
+from tools.translations import WRITTEN
+from tools.translations.catalogues import HEAD, ROOT, read_terms, shown, simplify
+from tools.translations.check import check_catalogue
 
-ROOT = Path(__file__).resolve().parents[1]
-TRANSLATED = ("vi", "zh_TW")
-SIMPLIFIED, FROM, CONVERSION = "zh_CN", "zh_TW", "tw2sp"  # OpenCC: characters and idioms
+SIMPLIFIED, FROM = "zh_CN", "zh_TW"
 EXTRACTED = ("d2ltl", "_data_hub")  # folders
 CREATED = datetime(2026, 1, 1, tzinfo=timezone.utc)  # a real date would change the files with every run
-HEAD = """\
-msgid ""
-msgstr ""
-"Language: {}\\n"
-"Plural-Forms: nplurals=1; plural=0;\\n"
-"MIME-Version: 1.0\\n"
-"Content-Type: text/plain; charset=utf-8\\n"
-"Content-Transfer-Encoding: 8bit\\n"
-
-"""
-"""A head without dates and names: a catalogue changes only if its texts do."""
 
 # Words of argparse that users see, in Python 3.9 to 3.12.
 ARGPARSE = (
@@ -65,7 +54,7 @@ ARGPARSE = (
 def update() -> None:
     """Bring the `d2ltl.po` and `d2ltl.mo` of all languages up to date with the texts in the code."""
     template = extract()
-    for name in TRANSLATED:
+    for name in WRITTEN:
         catalogue = read(name)
         catalogue.update(template)
         file = io.BytesIO()
@@ -77,18 +66,15 @@ def update() -> None:
         path_of(name, ".mo").write_bytes(compiled(catalogue))
 
 
-def out_of_date() -> list[str]:
-    """Return a sentence about each file that `update` would change."""
-    texts = {message.id for message in extract() if message.id}
-    found = [
-        f"{path_of(name, '.po')} has not the texts of the code"
-        for name in TRANSLATED
-        if {message.id for message in read(name) if message.id} != texts
-    ]
+def check() -> Iterator[str]:
+    """Say what is wrong in the catalogues, and which files are not made of them."""
+    template = extract()
+    for name in WRITTEN:
+        for problem in check_catalogue(read(name), template, read_terms(name)):
+            yield f"{shown(path_of(name, '.po'))}: {problem}"
     for name, catalogue in catalogues():
         if _texts(compiled(catalogue)) != _texts(path_of(name, ".mo").read_bytes()):
-            found.append(f"{path_of(name, '.mo')} has not the texts of the .po")
-    return [f"{sentence}; run python -m tools.commands_catalogue" for sentence in found]
+            yield f"{shown(path_of(name, '.mo'))} has not the texts of the .po: run make translations"
 
 
 def extract() -> Catalog:
@@ -96,7 +82,7 @@ def extract() -> Catalog:
     catalogue = Catalog()
     for text in ARGPARSE:
         catalogue.add(text, locations=[("argparse.py", 1)])
-    with (ROOT / "tools/babel.cfg").open() as file:
+    with (ROOT / "tools/translations/babel.cfg").open() as file:
         methods, options = parse_mapping_cfg(file)
     found = extract_from_dir(ROOT, methods, options, directory_filter=_has_texts)
     for file_name, line, text, comments, context in found:
@@ -120,19 +106,18 @@ def read(name: str) -> Catalog:
 
 def catalogues() -> Iterator[tuple[str, Catalog]]:
     """Yield the name and the catalogue of each language, the derived one too."""
-    for name in TRANSLATED:
+    for name in WRITTEN:
         yield name, read(name)
     yield SIMPLIFIED, simplified(read(FROM))
 
 
 def simplified(traditional: Catalog) -> Catalog:
     """Return a catalogue in Traditional characters as one in Simplified characters."""
-    convert = OpenCC(CONVERSION).convert
     catalogue = Catalog(locale=SIMPLIFIED)
     for message in traditional:
         if message.id and not message.fuzzy:
             texts = message.string if isinstance(message.string, tuple) else (message.string,)
-            derived = tuple(convert(text) for text in texts)
+            derived = tuple(simplify(text) for text in texts)
             catalogue.add(message.id, derived if isinstance(message.string, tuple) else derived[0])
     return catalogue
 
@@ -154,7 +139,3 @@ def _texts(content: bytes) -> dict[object, str]:
 def path_of(name: str, suffix: str) -> Path:
     """Return the file of a language: ``.po``, which translators edit, or ``.mo``, which the commands read."""
     return LOCALE / name / "LC_MESSAGES" / f"{DOMAIN}{suffix}"
-
-
-if __name__ == "__main__":
-    update()
