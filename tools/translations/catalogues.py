@@ -44,8 +44,10 @@ CORRECTIONS = {
     "影像": "图像",
     "拷贝": "复制",
     "映像档": "镜像",
+    "程序库": "库",
     "缺省": "默认",
     "范式": "规范化",
+    "行程": "进程",
 }
 """What OpenCC leaves as in Taiwan, or takes for another word. The words on the right are those of the book."""
 
