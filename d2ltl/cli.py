@@ -168,7 +168,7 @@ def run_command(work: Callable[[], object], stopped: Callable[[], str] = lambda:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(f"\n{_('Stopped.')} {stopped()}", file=sys.stderr)
+        print("", _("Stopped. {state}").format(state=stopped()), sep="\n", file=sys.stderr)
         return 130
     finally:
         sys.unraisablehook = before
