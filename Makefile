@@ -28,6 +28,7 @@ bench: $(VENV)/core  ## compare the speed with the book's code and PyTorch: 45 m
 lab: $(VENV)/lab  ## open the chapters in JupyterLab
 	$(BIN)/jupyter lab
 
+chapters assignment site: export D2LTL_LANG := en
 chapters: $(VENV)/lab  ## run all chapters in new kernels; QUICK=1 is faster; ARGS='--out chapters' saves the outputs
 	QUICK=$(QUICK) $(BIN)/python chapters/run.py $(ARGS)
 

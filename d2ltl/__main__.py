@@ -28,8 +28,8 @@ COMMANDS = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status."""
-    listing = "\n".join(f"  {name:10} {_(purpose)}" for name, (_module, purpose) in COMMANDS.items())
-    parser = new_parser("d2ltl", N_("Transfer learning, run and measured."), f"{_('commands:')}\n{listing}")
+    listing = [f"  {name:10} " + _(purpose) for name, (_module, purpose) in COMMANDS.items()]
+    parser = new_parser("d2ltl", N_("Transfer learning, run and measured."), "\n".join([_("commands:"), *listing]))
     parser.add_argument("command", choices=[*COMMANDS], metavar="COMMAND", help="python -m d2ltl COMMAND --help")
     if "_ARGCOMPLETE" in os.environ:
         _complete(parser)

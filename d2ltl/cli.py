@@ -35,10 +35,9 @@ def default_of(setting: str) -> str:
 def _by_data(setting: str, by_data: dict[str, Defaults]) -> str:
     values = {name: getattr(defaults, setting) for name, defaults in by_data.items()}
     usual = values.pop(PHOTOGRAPHS)
-    others = {name: value for name, value in values.items() if value != usual}
-    return ", ".join(
-        [f"{usual:g}", *(_("{value:g} with {data}").format(value=value, data=name) for name, value in others.items())]
-    )
+    with_data = _("{value:g} with {data}")
+    others = [with_data.format(value=value, data=name) for name, value in values.items() if value != usual]
+    return _(", ").join([f"{usual:g}", *others])
 
 
 LOADING = N_("loading MXNet, the images and the source model")  # the first that a command does
@@ -168,7 +167,7 @@ def run_command(work: Callable[[], object], stopped: Callable[[], str] = lambda:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(f"\n{_('Stopped.')} {stopped()}", file=sys.stderr)
+        print("", _("Stopped. {state}").format(state=stopped()), sep="\n", file=sys.stderr)
         return 130
     finally:
         sys.unraisablehook = before

@@ -152,10 +152,12 @@ def _compare(args: argparse.Namespace) -> None:
     for sentence in sentences.warnings(comparison):
         print("", _("Note: {sentence}").format(sentence=sentence), sep="\n")
     if steps := sentences.next_steps(comparison):
-        print(f"\n{_('What to do next:')}", *steps, sep="\n* ")
+        print("", _("What to do next:"), sep="\n")
+        print(*(f"* {step}" for step in steps), sep="\n")
     print(f"\n{report.write_report(comparison, args.out)}")
     if comparison.settings["pretrained"] in SHIPPED and packages.find(STRONGER):
-        print(f"\n{_('A stronger source model is on this machine. Compare with it:')}\n{_with_stronger_source(args)}")
+        text = _("A stronger source model is on this machine. Compare with it:")
+        print(f"\n{text}\n{_with_stronger_source(args)}")
 
 
 def _with_stronger_source(args: argparse.Namespace) -> str:

@@ -121,7 +121,7 @@ def _run_on(
     stop = f"d2ltl-stop-{uuid.uuid4().hex}"
     futures = [client.submit(_do, function, pickle.dumps(arguments), stop, pure=False) for arguments in runs]
     begun, at_once = time.perf_counter(), len(client.nthreads())
-    completed = with_progress(distributed.as_completed(futures), "runs", "run", len(futures), lambda _: None)
+    completed = with_progress(distributed.as_completed(futures), _("runs"), "run", len(futures), lambda _: None)
     try:
         for done, future in enumerate(completed, 1):
             result = future.result()

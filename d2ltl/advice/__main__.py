@@ -85,7 +85,7 @@ def _advise(args: argparse.Namespace) -> None:
     options = {"size": args.size, "seed": args.seed, "skip_unreadable": args.skip_unreadable,
                "workers": args.workers}  # fmt: skip
     advice = advise(args.data, sources or None, **options)
-    print(f"{advice}\n\n{_('Measure it:')}\n{_comparison(args, advice)}")
+    print(advice, "", _("Measure it:"), _comparison(args, advice), sep="\n")
 
 
 def _comparison(args: argparse.Namespace, advice: Advice) -> str:

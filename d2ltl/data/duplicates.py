@@ -58,7 +58,8 @@ def find_copies(*parts: ImageFolder, near: bool = False) -> np.ndarray:
     compared = [image for same_size in _alike(sizes, sizes.__getitem__) for image in same_size]
     total = sum(3 * height * width for height, width in map(sizes.__getitem__, compared))
     if not near and total > COMPARED_BYTES:
-        logger.info("copies are found by the bytes of their files only; --check-duplicates compares the pixels too")
+        text = _("copies are found by the bytes of their files only; --check-duplicates compares the pixels too")
+        logger.info(text)
     else:
         for copies in _alike(compared, lambda image: _digest(pixels(image))):
             first[np.isin(first, copies)] = copies[0]
@@ -131,7 +132,7 @@ def _near_pairs(images: list[int], pixels: Callable[[int], np.ndarray]) -> Itera
             "To find near-duplicates, install the package imagehash: pip install imagehash (the extra duplicates)."
         ) from error
     hashed, hashes = [], []
-    for image in with_progress(images, "comparing images", "image"):
+    for image in with_progress(images, _("comparing images"), "image"):
         try:
             hashes.append(phash(Image.fromarray(pixels(image))).hash.ravel())
             hashed.append(image)

@@ -50,7 +50,7 @@ def summary(answers: Predictions, calibrated: bool) -> str:
     )
     if calibrated:
         return counted
-    return f"{counted} {_('The probabilities are not calibrated: they may be too high or too low.')}"
+    return _("{counted} The probabilities are not calibrated: they may be too high or too low.").format(counted=counted)
 
 
 def _number(answers: Predictions) -> str:

@@ -48,8 +48,8 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
                                "(exercises 3 and 4); the new output layer learns at 10 times the rate"))
     parser.add_argument("--epochs", type=int, metavar="N",
                         help=_("number of epochs; default: {defaults}; exercise 4 always trains one").format(
-                            defaults=", ".join(_("{number} in exercise {exercise}").format(number=n, exercise=i)
-                                               for i, n in EPOCHS.items() if i != 4)))
+                            defaults=_(", ").join(_("{number} in exercise {exercise}").format(number=n, exercise=i)
+                                                  for i, n in EPOCHS.items() if i != 4)))
     parser.add_argument("--images", type=int, nargs="+", metavar="N",
                         help=_("numbers of training images (exercise 5); default: a twentieth, a tenth, a quarter, "
                                "half and all; a smaller number gets more epochs, so that the number of steps is the "

@@ -17,6 +17,7 @@ from mxnet import gluon
 from mxnet.gluon.data import DataLoader
 from sklearn.metrics import precision_recall_fscore_support
 
+from _data_hub.language import _
 from d2ltl.arrays import to_mx
 from d2ltl.data import augmentation
 from d2ltl.data.batches import batch_sizes, loader
@@ -143,7 +144,7 @@ def predict(
 def _run_onnx(net: OnnxNet, images: ImageFolder, batch_size: int) -> np.ndarray:
     prepare = augmentation.test_augs(net.size).on_image
     indices, outputs = iter(range(len(images))), []
-    for number in with_progress(batch_sizes(len(images), batch_size), "evaluating", "batch"):
+    for number in with_progress(batch_sizes(len(images), batch_size), _("evaluating"), "batch"):
         outputs.append(net(np.stack([prepare(to_mx(images.read(next(indices)))).asnumpy() for _ in range(number)])))
     return np.concatenate(outputs)
 
@@ -200,7 +201,7 @@ def run_on_batches(
         return function(*itertools.islice(itertools.accumulate(compiled, lambda x, part: part(x), initial=X), 1, None))
 
     outputs, labels = [], []
-    for X, y in with_progress(batches, "evaluating", "batch"):
+    for X, y in with_progress(batches, _("evaluating"), "batch"):
         outputs += [value(shard) for shard in shards_of(X, devices)]
         labels.append(y.asnumpy())
         if len(outputs) > len(devices):  # limits MXNet's queue: one batch is computed while the next is loaded
