@@ -4,10 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
+SPHINX = $(BIN)/sphinx-build -W --keep-going -q $(SPHINX_ARGS)
 OF_WHEEL := $(addprefix tests/,test_facade.py test_front_door.py hub/test_hub.py deployment/test_commands.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help compare test test-all bench lab chapters assignment docs site dist gpu-proof image-proof format check clean
+.PHONY: help compare test test-all bench lab chapters assignment docs translations site dist gpu-proof image-proof format check clean
 
 help:  ## list these commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 13
@@ -27,15 +28,23 @@ bench: $(VENV)/core  ## compare the speed with the book's code and PyTorch: 40 m
 lab: $(VENV)/lab  ## open the chapters in JupyterLab
 	$(BIN)/jupyter lab
 
+chapters assignment site: export D2LTL_LANG := en
 chapters: $(VENV)/lab  ## run all chapters in new kernels; QUICK=1 is faster; ARGS='--out chapters' saves the outputs
 	QUICK=$(QUICK) $(BIN)/python chapters/run.py $(ARGS)
 
 assignment: $(VENV)/class  ## build the student version of the exercises
 	cd chapters/assignment && PATH="$(CURDIR)/$(BIN):$$PATH" nbgrader generate_assignment fine-tuning --force --create
 
-docs: $(VENV)/docs  ## build the documentation site into docs/_build/html
-	$(BIN)/sphinx-build -W --keep-going -q docs docs/_build/html
+docs: $(VENV)/docs  ## build the documentation site, in all languages, into docs/_build/html, and check the translations
+	$(SPHINX) -d docs/_build/pages docs docs/_build/html
+	echo vi zh_TW zh_CN | xargs -n 1 -P 2 sh -c '$(SPHINX) -D language=$$0 -d docs/_build/$$0/pages docs docs/_build/$$0/html \
+		&& cp -R docs/_build/$$0/html/. docs/_build/html/$$0'
+	$(BIN)/python -m tools.translations check
 
+translations: $(VENV)/docs  ## bring the catalogues in docs/locale and d2ltl/locale up to date with what they translate
+	$(BIN)/python -m tools.translations update
+
+site: SPHINX_ARGS = -A gallery=1
 site: docs $(VENV)/site  ## build docs/_build/site for a web server: documentation, reports, a page for photographs (needs npm)
 	rm -rf docs/_build/site
 	$(BIN)/python -m tools.site docs/_build/site $(ARGS)

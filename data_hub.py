@@ -41,6 +41,8 @@ from _data_hub.cache import (
 )
 from _data_hub.errors import D2LTLError, DataHubError, failures
 from _data_hub.fetching import SHIPPED, fetch
+from _data_hub.language import _, prepare_help
+from _data_hub.terminal import HelpFormatter
 
 __all__ = [
     "DATA_HUB",
@@ -190,29 +192,35 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
+    prepare_help()
     parser = argparse.ArgumentParser(
         prog="d2ltl data" if Path(sys.argv[0]).stem == "d2ltl" else "python -m data_hub",
-        description="Download, verify (by SHA1) and unpack named data sets.",
-        epilog="Environment variables: D2LTL_DATA=FOLDER sets the cache folder. D2LTL_MIRRORS=FOLDER,URL,... lists "
-        "sources to try before the registered address. D2LTL_ZIP_ENCODING=NAME is the encoding of names that a zip "
-        "archive does not mark as UTF-8. D2LTL_UNPACK_GIB=NUMBER is the size in GiB to which an archive may grow. Exit "
-        "status: 0 success, 1 verify found damage, 2 error, 130 interrupted.",
+        description=_("Download, verify (by SHA1) and unpack named data sets."),
+        epilog=_(
+            "Environment variables: D2LTL_DATA=FOLDER sets the cache folder. D2LTL_MIRRORS=FOLDER,URL,... lists "
+            "sources to try before the registered address. D2LTL_ZIP_ENCODING=NAME is the encoding of names that a zip "
+            "archive does not mark as UTF-8. D2LTL_UNPACK_GIB=NUMBER is the size in GiB to which an archive may grow. "
+            "Exit status: 0 success, 1 verify found damage, 2 error, 130 interrupted."
+        ),
+        formatter_class=HelpFormatter,
     )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for run, text in {
-        _list: "list all names with their state in the cache and their addresses",
-        _get: "download and unpack the given data sets (default: all), and print their paths",
-        _verify: "verify the SHA1 of every file of the given data sets (default: the whole cache), and that no "
-        "unpacked file is missing, changed or new",
-        _path: "print the path of the cache, or of the given data sets in it",
-        _clear: "delete the given data sets (or --all) from the cache",
+        _list: _("list all names with their state in the cache and their addresses"),
+        _get: _("download and unpack the given data sets (default: all), and print their paths"),
+        _verify: _(
+            "verify the SHA1 of every file of the given data sets (default: the whole cache), and that no "
+            "unpacked file is missing, changed or new"
+        ),
+        _path: _("print the path of the cache, or of the given data sets in it"),
+        _clear: _("delete the given data sets (or --all) from the cache"),
     }.items():
-        command = commands.add_parser(run.__name__[1:], help=text, description=text)
+        command = commands.add_parser(run.__name__[1:], help=text, description=text, formatter_class=HelpFormatter)
         command.set_defaults(run=run)
         if run is not _list:
-            command.add_argument("names", metavar="NAME", nargs="*", help="name of a data set, as printed by list")
+            command.add_argument("names", metavar="NAME", nargs="*", help=_("name of a data set, as printed by list"))
         if run is _clear:
-            command.add_argument("--all", action="store_true", help="delete everything in the cache")
+            command.add_argument("--all", action="store_true", help=_("delete everything in the cache"))
     return parser
 
 

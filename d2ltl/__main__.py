@@ -9,31 +9,32 @@ import os
 import sys
 from collections.abc import Sequence
 
+from _data_hub.language import N_, _
 from d2ltl.cli import new_parser
 
 COMMANDS = {
-    "compare": ("d2ltl.compare", "fine-tune and train from scratch, side by side; write a report"),
-    "advice": ("d2ltl.advice.__main__", "recommend a source model and a way of training for your images"),
-    "predict": ("d2ltl.deployment.predict_command", "ask a trained network about new photographs"),
-    "export": ("d2ltl.deployment.export_command", "write a trained network as ONNX"),
-    "app": ("d2ltl.deployment.app_command", "show a trained network in the browser"),
-    "web": ("d2ltl.deployment.web_command", "write a page that classifies photographs, for any web server"),
-    "exercises": ("d2ltl.exercises.__main__", "run the exercises of the chapter"),
-    "show": ("d2ltl.show.__main__", "run one small experiment in about a minute"),
-    "data": ("data_hub", "list, download, check and unpack data sets"),
+    "compare": ("d2ltl.compare", N_("fine-tune and train from scratch, side by side; write a report")),
+    "advice": ("d2ltl.advice.__main__", N_("recommend a source model and a way of training for your images")),
+    "predict": ("d2ltl.deployment.predict_command", N_("ask a trained network about new photographs")),
+    "export": ("d2ltl.deployment.export_command", N_("write a trained network as ONNX")),
+    "app": ("d2ltl.deployment.app_command", N_("show a trained network in the browser")),
+    "web": ("d2ltl.deployment.web_command", N_("write a page that classifies photographs, for any web server")),
+    "exercises": ("d2ltl.exercises.__main__", N_("run the exercises of the chapter")),
+    "show": ("d2ltl.show.__main__", N_("run one small experiment in about a minute")),
+    "data": ("data_hub", N_("list, download, check and unpack data sets")),
 }
 """The module and the purpose of each command. Its function ``main`` takes the arguments and returns the exit status."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status."""
-    listing = "\n".join(f"  {name:10} {purpose}" for name, (_, purpose) in COMMANDS.items())
-    parser = new_parser("d2ltl", "Transfer learning, run and measured.", f"commands:\n{listing}")
+    listing = [f"  {name:10} " + _(purpose) for name, (_module, purpose) in COMMANDS.items()]
+    parser = new_parser("d2ltl", N_("Transfer learning, run and measured."), "\n".join([_("commands:"), *listing]))
     parser.add_argument("command", choices=[*COMMANDS], metavar="COMMAND", help="python -m d2ltl COMMAND --help")
     if "_ARGCOMPLETE" in os.environ:
         _complete(parser)
     arguments = list(sys.argv[1:] if argv is None else argv)
-    module, _ = COMMANDS[parser.parse_args(arguments[:1]).command]
+    module, _purpose = COMMANDS[parser.parse_args(arguments[:1]).command]
     return int(importlib.import_module(module).main(arguments[1:]))
 
 

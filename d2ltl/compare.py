@@ -11,16 +11,17 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
+from _data_hub.language import N_, _
 from d2ltl.cli import LOADING, add_options, default_of, keep_threads, new_parser, resume_hint, run_command
 from d2ltl.data_parallel import launch
 from d2ltl.errors import ClusterError, WorkerError
 from data_hub import DATA_HUB, DataHubError
 
-DESCRIPTION = """\
+DESCRIPTION = N_("""\
 Does transfer learning pay off? Trains a network twice on the same images: fine-tuned from pretrained weights, and from
 scratch. Prints a table and explains it. Writes an HTML page (report.html), figures, report.json and the trained
-parameters."""
-EXAMPLES = """\
+parameters.""")
+EXAMPLES = N_("""\
 examples:
   python -m d2ltl.compare                                    data and weights on this machine, default settings
   python -m d2ltl.compare --data hotdog --pretrained imagenet
@@ -34,7 +35,7 @@ examples:
   python -m d2ltl.compare --seeds 0 1 2 3 --workers 2        eight runs, two at a time (extra cluster)
   python -m d2ltl.compare --out results/a --resume ...       continue an interrupted comparison, same arguments
 Exit status: 0 success, 2 error in arguments or data, 130 interrupted. On a laptop, --size 96 --batch-size 32 is quick.
-"""
+""")
 
 
 STRONGER = "efficientnet_lite0"
@@ -44,49 +45,51 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Return the arguments of the command line. Options whose default depends on the data are None if not given."""
     parser = new_parser("d2ltl.compare", DESCRIPTION, EXAMPLES)
     # fmt: off
-    data = parser.add_argument_group("data")
+    data = parser.add_argument_group(_("data"))
     add_options(data, "--data", "--size", "--skip-unreadable", "--check-duplicates")
-    add_options(parser.add_argument_group("source model"), "--net", "--pretrained")
-    how = parser.add_argument_group("training")
+    add_options(parser.add_argument_group(_("source model")), "--net", "--pretrained")
+    how = parser.add_argument_group(_("training"))
     how.add_argument("--strategies", nargs="+", metavar="NAME",
-                     help="finetune, scratch, frozen (features frozen, new output layer trained), fixed (like frozen, "
-                          "and batch normalisation uses its running statistics), freeze-K (first K stages frozen, "
-                          "for example freeze-2), lp-ft (linear probe first, then the last stages gently), codes-svm, "
-                          "codes-softmax (linear classifier on the CNN codes), codes-softmax-K (on the codes of stage "
-                          "K), distilled (small network that learns from a fine-tuned network); default: finetune "
-                          "scratch, for an EfficientNet also lp-ft")
+                     help=_("finetune, scratch, frozen (features frozen, new output layer trained), fixed (like "
+                            "frozen, and batch normalisation uses its running statistics), freeze-K (first K stages "
+                            "frozen, for example freeze-2), lp-ft (linear probe first, then the last stages gently), "
+                            "codes-svm, codes-softmax (linear classifier on the CNN codes), codes-softmax-K (on the "
+                            "codes of stage K), distilled (small network that learns from a fine-tuned network); "
+                            "default: finetune scratch, for an EfficientNet also lp-ft"))
     how.add_argument("--epochs", type=int, metavar="N",
-                     help="number of epochs: passes over the images to train, each followed by a test; default: "
-                          f"{default_of('epochs')}")
+                     help=_("number of epochs: passes over the images to train, each followed by a test; default: "
+                            "{default}").format(default=default_of("epochs")))
     add_options(how, "--batch-size", "--seeds")
     how.add_argument("--lr-finetune", type=float, metavar="RATE",
-                     help="learning rate of pretrained networks; the new output layer learns at 10 times this rate; "
-                          f"default: {default_of('lr_finetune')}")
+                     help=_("learning rate of pretrained networks; the new output layer learns at 10 times this rate; "
+                            "default: {default}").format(default=default_of("lr_finetune")))
     how.add_argument("--lr-scratch", type=float, metavar="RATE",
-                     help=f"learning rate of untrained networks; default: {default_of('lr_scratch')}")
+                     help=_("learning rate of untrained networks; default: {default}").format(
+                         default=default_of("lr_scratch")))
     how.add_argument("--lr-lp-ft", type=float, metavar="RATE",
-                     help=f"learning rate of lp-ft; default: {default_of('lr_lp_ft')}")
+                     help=_("learning rate of lp-ft; default: {default}").format(default=default_of("lr_lp_ft")))
     how.add_argument("--balance", action="store_true",
-                     help="every class counts the same in training, however many images it has")
+                     help=_("every class counts the same in training, however many images it has"))
     how.add_argument("--cross-validate", type=int, metavar="K",
-                     help="put the images to train and to test together and cut them into K parts; test on each part "
-                          "a network trained on the others, so that every image is tested once; takes K times as long")
+                     help=_("put the images to train and to test together and cut them into K parts; test on each part "
+                            "a network trained on the others, so that every image is tested once; takes K times as "
+                            "long"))
     how.add_argument("--data-parallel", type=int, metavar="N",
-                     help="train each network in N processes, which share out the images of each batch; batch "
-                          "normalisation then sees only the images of its own process; with --workers, on N of the "
-                          "workers; default: in one process")
+                     help=_("train each network in N processes, which share out the images of each batch; batch "
+                            "normalisation then sees only the images of its own process; with --workers, on N of the "
+                            "workers; default: in one process"))
     how.add_argument("--precision", choices=["float32", "bfloat16"], default="float32",
-                     help="bfloat16 is faster on processors that support it, but not for an EfficientNet; default: "
-                          "%(default)s")
+                     help=_("bfloat16 is faster on processors that support it, but not for an EfficientNet; default: "
+                            "%(default)s"))
     add_options(how, "--workers")
-    out = parser.add_argument_group("output")
+    out = parser.add_argument_group(_("output"))
     out.add_argument("--out", type=Path, metavar="DIR",
-                     help="output folder; default: a new folder in results/, named by date and time")
-    out.add_argument("--resume", action="store_true", help="continue the interrupted comparison in --out")
+                     help=_("output folder; default: a new folder in results/, named by date and time"))
+    out.add_argument("--resume", action="store_true", help=_("continue the interrupted comparison in --out"))
     # fmt: on
     args = parser.parse_args(argv)
     if args.resume and args.out is None:
-        parser.error("--resume needs --out, the folder of the comparison to go on with")
+        parser.error(_("--resume needs --out, the folder of the comparison to go on with"))
     return args
 
 
@@ -105,7 +108,7 @@ def _start(args: argparse.Namespace, arguments: list[str]) -> None:
     """Run a comparison in this process, or start processes that run this command together."""
     is_worker = "DMLC_ROLE" in os.environ  # of a data-parallel training
     if not is_worker:
-        print(f"The report will be in {args.out}\n{LOADING}")
+        print(_("The report will be in {folder}").format(folder=args.out), _(LOADING), sep="\n")
     if is_worker or args.data_parallel is None:
         _compare(args)
         return
@@ -147,12 +150,14 @@ def _compare(args: argparse.Namespace) -> None:
     for sentence in sentences.reading(comparison):
         print(sentence)
     for sentence in sentences.warnings(comparison):
-        print(f"\nNote: {sentence}")
+        print("", _("Note: {sentence}").format(sentence=sentence), sep="\n")
     if steps := sentences.next_steps(comparison):
-        print("\nWhat to do next:", *steps, sep="\n* ")
+        print("", _("What to do next:"), sep="\n")
+        print(*(f"* {step}" for step in steps), sep="\n")
     print(f"\n{report.write_report(comparison, args.out)}")
     if comparison.settings["pretrained"] in SHIPPED and packages.find(STRONGER):
-        print(f"\nA stronger source model is on this machine. Compare with it:\n{_with_stronger_source(args)}")
+        text = _("A stronger source model is on this machine. Compare with it:")
+        print(f"\n{text}\n{_with_stronger_source(args)}")
 
 
 def _with_stronger_source(args: argparse.Namespace) -> str:

@@ -25,6 +25,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import IO, Any, NamedTuple, Union
 
+from _data_hub.language import N_, _
 from d2ltl import runtime
 from d2ltl.cli import new_parser, run_command
 from d2ltl.errors import ClusterError, SettingsError, WorkerError, require
@@ -33,15 +34,15 @@ from d2ltl.parallel import LOOPBACK, PATIENCE, Workers, check_workers, connect
 POLL_SECONDS = 0.2
 ERROR_CHARACTERS = 2000  # of the standard error of a process that failed
 
-DESCRIPTION = """\
+DESCRIPTION = N_("""\
 Runs a program in N processes that train one network together. The program calls d2ltl.train_fine_tuning with
-kvstore="dist_sync". All processes are on this machine and listen on 127.0.0.1 only."""
-EXAMPLES = """\
+kvstore="dist_sync". All processes are on this machine and listen on 127.0.0.1 only.""")
+EXAMPLES = N_("""\
 examples:
   python -m d2ltl.data_parallel 2 train.py --epochs 5        a file, with its arguments
   python -m d2ltl.data_parallel 2 my_package.train           a module
 If a process fails, all are stopped. Exit status: 0 success, 2 a process failed, 130 interrupted.
-"""
+""")
 
 
 class Node:
@@ -287,8 +288,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a program in several processes. Return the exit status."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     parser = new_parser("d2ltl.data_parallel", DESCRIPTION, EXAMPLES)
-    parser.add_argument("workers", type=int, metavar="N", help="number of processes that run the program")
-    parser.add_argument("program", metavar="MODULE|FILE", help="module or .py file, followed by its arguments")
+    parser.add_argument("workers", type=int, metavar="N", help=_("number of processes that run the program"))
+    parser.add_argument("program", metavar="MODULE|FILE", help=_("module or .py file, followed by its arguments"))
     args, rest = parser.parse_args(arguments[:2]), arguments[2:]
     return run_command(lambda: launch([args.program, *rest], args.workers))
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import data_hub
+from _data_hub.language import _
 from d2ltl.errors import ImageFolderError
 from d2ltl.files import printable
 
@@ -54,11 +55,12 @@ def default_data() -> str:
     ``'hotdog'`` are the book's photographs. ``'hotdog-mini'`` are rendered images that come with the library.
     """
     if data_hub.is_cached(PHOTOGRAPHS):
-        logger.info("data: %s, the book's photographs, which are on this machine", PHOTOGRAPHS)
+        logger.info(_("data: {data}, the book's photographs, which are on this machine").format(data=PHOTOGRAPHS))
         return PHOTOGRAPHS
     logger.info(
-        "data: %s, rendered images that come with d2ltl; --data %s downloads the book's photographs",
-        *(RENDERED, PHOTOGRAPHS),
+        _("data: {data}, rendered images that come with d2ltl; --data {book} downloads the book's photographs").format(
+            data=RENDERED, book=PHOTOGRAPHS
+        )
     )
     return RENDERED
 
@@ -70,7 +72,8 @@ def is_rendered(folder: str) -> bool:
 
 def title_of(data: str, rendered: bool) -> str:
     """Return the title of a data set in a figure: the last part of its path, marked if the images are rendered."""
-    return printable(Path(data).name) + " (rendered images)" * rendered
+    name = printable(Path(data).name)
+    return _("{data} (rendered images)").format(data=name) if rendered else name
 
 
 def find_data(data: str | os.PathLike[str]) -> str:

@@ -1,17 +1,26 @@
-"""Names in every script in figures: fonts of the system complete Matplotlib's own, and a number is the last resort."""
+"""Names and labels in every script in figures: fonts of the system complete Matplotlib's own.
+
+The last resort is a number in place of a name, and English in place of a label.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import functools
+import logging
 import re
 import textwrap
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib import font_manager
+
+from _data_hub.language import N_, _, language
+
+logger = logging.getLogger(__name__)
 
 SHAPING = (3, 11)  # the first version of Matplotlib that joins Arabic letters and writes from right to left
 LINES = 3  # of a long name
@@ -28,13 +37,34 @@ def fonts_for(texts: Iterable[str]) -> Iterator[None]:
         yield
 
 
+def drawn_label(text: str, **values: Any) -> str:
+    """Return a label of a figure in the language of the reader; in English if no font of the system can draw it.
+
+    `text` is a text for `_`, and `values` are inserted into it.
+    """
+    translated = _(text)
+    if not is_drawable(translated):
+        _say_english(language())
+        translated = text
+    return translated.format(**values)
+
+
+@functools.cache
+def _say_english(name: str) -> None:
+    text = _("No font on this machine has the characters of {language}, so the labels of figures are in English.")
+    logger.warning(text.format(language=name))
+
+
 def drawn_names(names: Sequence[str], width: int) -> list[str]:
     """Return names as a figure shows them: in lines of `width` characters; a number where a name cannot be drawn.
 
     The number is the index of the name, as the labels of the images are. Of a name longer than three lines, the middle
     is left out.
     """
-    return [_wrap(name, width) if is_drawable(name) else f"class {i}" for i, name in enumerate(names)]
+    return [
+        _wrap(name, width) if is_drawable(name) else drawn_label(N_("class {number}"), number=i)
+        for i, name in enumerate(names)
+    ]
 
 
 def is_drawable(text: str) -> bool:

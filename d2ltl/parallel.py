@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, Union
 
+from _data_hub.language import _
 from d2ltl import runtime
 from d2ltl.errors import ClusterError, D2LTLError, SettingsError, require
 from d2ltl.progress import duration, one_after_another, with_progress
@@ -120,7 +121,7 @@ def _run_on(
     stop = f"d2ltl-stop-{uuid.uuid4().hex}"
     futures = [client.submit(_do, function, pickle.dumps(arguments), stop, pure=False) for arguments in runs]
     begun, at_once = time.perf_counter(), len(client.nthreads())
-    completed = with_progress(distributed.as_completed(futures), "runs", "run", len(futures), lambda _: None)
+    completed = with_progress(distributed.as_completed(futures), _("runs"), "run", len(futures), lambda _: None)
     try:
         for done, future in enumerate(completed, 1):
             result = future.result()
@@ -144,7 +145,8 @@ def _run_on(
 def _how_far(done: int, runs: int, at_once: int, seconds: float) -> str:
     """Return how many of the runs are done, and how long the others will take, so many of them at the same time."""
     rounds, left = math.ceil(done / at_once), math.ceil((runs - done) / at_once)
-    return f"{done} of {runs} runs" + (f"; about {duration(seconds / rounds * left)} left" if left else "")
+    how_many = _("{done} of {runs} runs").format(done=done, runs=runs)
+    return how_many + (_("; about {duration} left").format(duration=duration(seconds / rounds * left)) if left else "")
 
 
 def _do(function: Callable[..., Any], arguments: bytes, stop: str) -> Any:

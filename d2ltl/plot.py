@@ -14,12 +14,14 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.ticker import MaxNLocator
 
+from _data_hub.language import N_
 from d2ltl.arrays import to_numpy
-from d2ltl.fonts import drawn_names, fonts_for
+from d2ltl.fonts import drawn_label, drawn_names, fonts_for
 from d2ltl.history import History
 from d2ltl.progress import in_notebook
 
-CONSTANT = "most frequent class"  # label of the accuracy of always answering it
+CONSTANT = N_("most frequent class")  # label of the accuracy of always answering it
+TESTED = N_("test")  # label of the curves of the test images
 MAX_CLASSES_WITH_COUNTS = 20  # in larger confusion matrices the cells are too small for numbers
 MAX_CLASSES_WITH_ZEROS = 12  # larger confusion matrices are mostly zeros, which distract
 MAX_CLASSES = 30  # a larger confusion matrix shows only so many classes, those with the most mistakes
@@ -60,8 +62,9 @@ def plot_images(
     figure = Figure(figsize=(num_cols * scale, sum(num_rows) * (scale + 0.5)), layout="constrained")
     parts = figure.subfigures(len(groups), 1, height_ratios=num_rows, squeeze=False).flatten()
     for part, rows, (name, group) in zip(parts, num_rows, groups.items()):
-        with fonts_for([name]):
-            part.suptitle(name if group else f"{name}: none", fontsize="medium", fontweight="bold", parse_math=False)
+        heading = name if group else drawn_label(N_("{name}: none"), name=name)
+        with fonts_for([heading]):
+            part.suptitle(heading, fontsize="medium", fontweight="bold", parse_math=False)
         axes = part.subplots(rows, num_cols, squeeze=False).flatten()
         _draw_images(axes, [img for img, _ in group], [caption for _, caption in group])
     with fonts_for([title]):
@@ -86,7 +89,9 @@ def plot_heat_maps(
         left, right = _span(img.shape[1], values.shape[1], size)
         shown = ax.imshow(values, "inferno", vmin=0, vmax=1, alpha=0.6, extent=(left, right, top, bottom))
         ax.set(xlim=(0, img.shape[1]), ylim=(img.shape[0], 0))
-    figure.colorbar(shown, ax=axes[1], label="probability")
+    probability = drawn_label(N_("probability"))
+    with fonts_for([probability]):
+        figure.colorbar(shown, ax=axes[1], label=probability)
     return figure
 
 
@@ -151,7 +156,7 @@ def plot_bars(series: Mapping[str, Mapping[str, Any]], ylabel: str = "test accur
                 ax.plot([place] * len(value), value, "k.", markersize=4)
     if chance:
         heights = [chance[group] for group in groups]
-        ax.hlines(heights, places - 0.4, places + 0.4, "black", "--", linewidth=1, label=CONSTANT)
+        ax.hlines(heights, places - 0.4, places + 0.4, "black", "--", linewidth=1, label=drawn_label(CONSTANT))
     ax.set_xticks(places, groups, fontsize="small")
     ax.set(ylabel=ylabel, ylim=(0, 1), title=title)
     legend_beside(figure)
@@ -161,7 +166,7 @@ def plot_bars(series: Mapping[str, Mapping[str, Any]], ylabel: str = "test accur
 def draw_chance(ax: Axes, chance: float | None) -> None:
     """Add a grey line at `chance`, the accuracy of always answering the most frequent class; none if it is None."""
     if chance is not None:
-        ax.axhline(chance, color="grey", linewidth=1, label=CONSTANT)
+        ax.axhline(chance, color="grey", linewidth=1, label=drawn_label(CONSTANT))
 
 
 def legend_beside(figure: Figure, **options: Any) -> None:
@@ -170,7 +175,8 @@ def legend_beside(figure: Figure, **options: Any) -> None:
     for ax in figure.axes:
         for handle, label in zip(*ax.get_legend_handles_labels()):
             labelled.setdefault(label, handle)
-    figure.legend([*labelled.values()], [*labelled], loc="outside right center", fontsize="small", **options)
+    with fonts_for(labelled):
+        figure.legend([*labelled.values()], [*labelled], loc="outside right center", fontsize="small", **options)
 
 
 def png(figure: Figure, dpi: int = 110) -> bytes:
@@ -188,7 +194,7 @@ def jpeg(figure: Figure, dpi: int = 110) -> bytes:
 
 
 def plot_curves(
-    histories: Mapping[str, Sequence[History]], title: str = "", chance: float | None = None, tested: str = "test"
+    histories: Mapping[str, Sequence[History]], title: str = "", chance: float | None = None, tested: str = TESTED
 ) -> Figure:
     """Return a figure of loss and accuracy by epoch: test curves are solid, training curves dashed with open circles.
 
@@ -196,27 +202,33 @@ def plot_curves(
     grey line shows `chance`, the accuracy of always answering the most frequent class. `tested` names the test curves.
     """
     figure = Figure(figsize=(9.5, 3.4), layout="constrained")
-    with fonts_for([title]):
+    labels = _labels(tested)
+    with fonts_for([title, *labels]):
         axes = figure.subplots(1, 2)
-        _draw_curves(axes, histories, tested)
+        _draw_curves(axes, histories, labels)
         draw_chance(axes[1], chance)
         legend_beside(figure)
         figure.suptitle(title, fontsize="medium", parse_math=False)
     return figure
 
 
-def _draw_curves(axes: Sequence[Axes], histories: Mapping[str, Sequence[History]], tested: str = "test") -> None:
+def _labels(tested: str = TESTED) -> list[str]:
+    return [drawn_label(text) for text in (tested, N_("train"), N_("loss"), N_("accuracy"), N_("epoch"))]
+
+
+def _draw_curves(axes: Sequence[Axes], histories: Mapping[str, Sequence[History]], labels: Sequence[str]) -> None:
+    test, train, loss, accuracy, epoch = labels
     panels = [
-        ("loss", {tested: "test_loss", "train": "loss"}),
-        ("accuracy", {tested: "test_acc", "train": "train_acc"}),
+        (loss, {("-", test): "test_loss", ("--", train): "loss"}),
+        (accuracy, {("-", test): "test_acc", ("--", train): "train_acc"}),
     ]
     for ax, (label, quantities) in zip(axes, panels):
         for i, (name, runs) in enumerate(histories.items()):
-            for images, quantity in quantities.items():
+            for (style, images), quantity in quantities.items():
                 curves = [run.curve(quantity) for run in runs]
                 if not np.isnan(np.concatenate(curves)).all():
-                    _draw_curve(ax, curves, "--" if images == "train" else "-", f"C{i}", f"{name}, {images}")
-        ax.set(xlabel="epoch", ylabel=label)
+                    _draw_curve(ax, curves, style, f"C{i}", f"{name}, {images}")
+        ax.set(xlabel=epoch, ylabel=label)
         ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         ax.grid(alpha=0.3)
 
@@ -251,13 +263,15 @@ def plot_confusion(matrices: Mapping[str, np.ndarray], classes: Sequence[str], t
     rows = len(matrices) // columns
     figure = Figure(figsize=(side * columns, side * rows), layout="constrained")
     if len(shown) < len(classes):
-        title = f"{title}\nthe {len(shown)} of {len(classes)} classes with the most mistakes".lstrip()
-    with fonts_for([*labels, title]):
+        which = N_("the {shown} of {all} classes with the most mistakes")
+        title = f"{title}\n{drawn_label(which, shown=len(shown), all=len(classes))}".lstrip()
+    true, predicted = drawn_label(N_("true")), drawn_label(N_("predicted"))
+    with fonts_for([*labels, title, true, predicted]):
         panels = figure.subplots(rows, columns, squeeze=False).flatten()
         for i, (ax, (name, matrix)) in enumerate(zip(panels, matrices.items())):
             shares = (matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1))[np.ix_(shown, shown)]
             ax.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-            ax.set(title=name, xlabel="predicted", ylabel="true" if i % columns == 0 else "")
+            ax.set(title=name, xlabel=predicted, ylabel=true if i % columns == 0 else "")
             ax.set_xticks(range(len(shown)), labels, rotation=0 if upright else 90, parse_math=False)
             ax.set_yticks(range(len(shown)), labels if i % columns == 0 else [""] * len(labels), parse_math=False)
             if len(shown) <= MAX_CLASSES_WITH_COUNTS:
@@ -290,11 +304,13 @@ def live_curves(num_epochs: int) -> list[Callable[[History], None]]:
     handle = ipython.display.display(figure, display_id=True)
 
     def draw(history: History) -> None:
-        for ax in axes:
-            ax.cla()
-            ax.set_xlim(0.8, num_epochs + 0.2)
-        _draw_curves(axes, {"net": [history]})
-        axes[0].legend(fontsize="small", bbox_to_anchor=(0, 1), loc="lower left", ncols=2)  # above the panel
+        labels = _labels()
+        with fonts_for(labels):
+            for ax in axes:
+                ax.cla()
+                ax.set_xlim(0.8, num_epochs + 0.2)
+            _draw_curves(axes, {"net": [history]}, labels)
+            axes[0].legend(fontsize="small", bbox_to_anchor=(0, 1), loc="lower left", ncols=2)  # above the panel
         handle.update(figure)
 
     return [draw]

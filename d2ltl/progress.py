@@ -15,6 +15,7 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
+from _data_hub.language import _
 from d2ltl import runtime
 from d2ltl.history import Epoch, History
 
@@ -43,7 +44,7 @@ def with_progress(
 
     def say(seconds: float) -> None:
         if bar.disable and seconds > LONG:
-            logger.info("%s: about %s", desc, duration(seconds))
+            logger.info(_("{work}: about {duration}").format(work=desc, duration=duration(seconds)))
 
     disable = False if in_notebook() else None  # None: where stderr is no terminal
     bar = tqdm(_timed(items, total, tell or say), desc, total, unit=unit, disable=disable, leave=False)
@@ -128,16 +129,20 @@ class TrainingLog:
             return
         self._fastest = seconds
         if seconds * self._epochs > LONG:
-            logger.info("about %s for each epoch%s", duration(seconds), self._left(seconds))
+            each = _("about {duration} for each epoch{left}")
+            logger.info(each.format(duration=duration(seconds), left=self._left(seconds)))
 
     def epoch(self, history: History) -> None:
         """Log the measurements of the last epoch, and how long the others will take; warn if it was slow."""
         self._done += 1
         epoch = history.epochs[-1]
-        tested = "" if epoch.test_acc is None else f", test acc {epoch.test_acc:.3f}"
-        figures = f"loss {epoch.loss:.3f}, train acc {epoch.train_acc:.3f}{tested}, {duration(epoch.seconds)}"
+        tested = "" if epoch.test_acc is None else _(", test acc {accuracy:.3f}").format(accuracy=epoch.test_acc)
+        figures = _("loss {loss:.3f}, train acc {accuracy:.3f}{tested}, {seconds}").format(
+            loss=epoch.loss, accuracy=epoch.train_acc, tested=tested, seconds=duration(epoch.seconds)
+        )
         left = self._left((time.perf_counter() - self._begun) / (self._done - self._before))
-        logger.info("epoch %d of %d: %s%s", epoch.epoch, self._epochs, figures, left)
+        line = _("epoch {epoch} of {epochs}: {figures}{left}")
+        logger.info(line.format(epoch=epoch.epoch, epochs=self._epochs, figures=figures, left=left))
         if epoch.seconds > max(LONG, SLOW * self._fastest) and not self._warned:
             self._warned = True
             logger.warning("%s", _slow(epoch, self._fastest))
@@ -148,14 +153,27 @@ class TrainingLog:
         number, runs = _runs.get()
         here = (self._epochs - self._done) * of_an_epoch
         others = (runs - number) * self._epochs * of_an_epoch
-        left = f"; about {duration(here)} left" if here else ""
-        return f"{left}; about {duration(here + others)} until the last of {runs} runs" if others else left
+        left = _("; about {duration} left").format(duration=duration(here)) if here else ""
+        if not others:
+            return left
+        until = _("; about {duration} until the last of {runs} runs").format(
+            duration=duration(here + others), runs=runs
+        )
+        return f"{left}{until}"
 
 
 def _slow(epoch: Epoch, fastest: float) -> str:
     threads = runtime.threads()
-    fewer = f"; or stop, and start again with OMP_NUM_THREADS={threads - 1}, so that threads do not wait for each other"
-    return (
-        f"Epoch {epoch.epoch} took {duration(epoch.seconds)}; at the speed before, it takes {duration(fastest)}. Other "
-        f"programs seem to use the processors. Close them{fewer if threads > 1 else ''}."
+    slow = _(
+        "Epoch {epoch} took {seconds}; at the speed before, it takes {fastest}. Other programs seem to use the "
+        "processors."
+    ).format(epoch=epoch.epoch, seconds=duration(epoch.seconds), fastest=duration(fastest))
+    remedy = (
+        _(
+            "Close them; or stop, and start again with OMP_NUM_THREADS={threads}, so that threads do not wait for each "
+            "other."
+        ).format(threads=threads - 1)
+        if threads > 1
+        else _("Close them.")
     )
+    return f"{slow} {remedy}"

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import psutil
 
+from _data_hub.language import _
 from d2ltl.errors import check_seeds
 from d2ltl.processors import Look, allowed_cpus
 
@@ -78,10 +79,11 @@ def log_threads() -> None:
     """Log how many processors are used, if it is not all of them because other programs use the others."""
     if processors_taken and not threads_were_given:
         usable = usable_processors()
-        logger.info(
-            "computing on %d of %d processors, because other programs use the rest; OMP_NUM_THREADS=%d takes all",
-            *(threads(), usable, usable),
+        text = _(
+            "computing on {number} of {all} processors, because other programs use the rest; OMP_NUM_THREADS={all} "
+            "takes all"
         )
+        logger.info(text.format(number=threads(), all=usable))
 
 
 def keep_threads(number: object) -> None:

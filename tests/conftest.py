@@ -6,6 +6,7 @@
 # isort: off
 import os
 
+os.environ["D2LTL_LANG"] = "en"  # the tests compare English texts
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # otherwise the number depends on what else the machine does
 import d2ltl  # before MXNet: it prepares the process for it
 # isort: on

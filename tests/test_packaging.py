@@ -85,3 +85,14 @@ def test_it_has_the_files_of_the_pages(installed):
     for folder in ("comparison", "deployment", "deployment/web"):
         files = {path.name for path in (SOURCE / "d2ltl" / folder).iterdir() if path.suffix in (".html", ".js", ".txt")}
         assert files <= {path.name for path in (installed / "d2ltl" / folder).iterdir()}
+
+
+@pytest.mark.full
+def test_it_speaks_other_languages(installed, tmp_path):
+    environment = {**os.environ, "PYTHONPATH": str(installed), "D2LTL_LANG": "zh_TW"}
+    command = [installed / "bin" / "d2ltl", "--help"]
+    printed = subprocess.check_output(command, cwd=tmp_path, env=environment, encoding="utf-8")
+    assert "顯示" in printed
+    catalogues = {path.relative_to(SOURCE) for path in SOURCE.glob("d2ltl/locale/*/*/*.mo")}
+    assert len(catalogues) == 3
+    assert all((installed / path).is_file() for path in catalogues)

@@ -18,6 +18,8 @@ from typing import Any, NamedTuple
 
 from jinja2 import Environment, FileSystemLoader
 
+from tools.translations import LANGUAGES
+
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs" / "_build" / "html"
 
@@ -68,7 +70,8 @@ def build_site(site: Path, docs: Path = DOCS, run: Path | None = None) -> None:
             shutil.copyfile(report, site / "reports" / f"{name}.html")
         d2ltl.export_web(run or Path(folder, COMPARISONS[0].name), site / "photograph")
     template = Environment(loader=FileSystemLoader(ROOT / "tools"), autoescape=True).get_template("site.html")
-    page = template.render(comparisons=COMPARISONS, version=d2ltl.__version__)
+    others = [language for language in LANGUAGES.items() if language[0] != "en"]
+    page = template.render(comparisons=COMPARISONS, languages=others, version=d2ltl.__version__)
     (site / "index.html").write_text(page, encoding="utf-8")
     (site / ".nojekyll").touch()  # otherwise GitHub Pages would leave out docs/_static
 

@@ -8,12 +8,13 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from _data_hub.language import N_, _
 from d2ltl.cli import LOADING, add_options, new_parser, run_command
 
 if TYPE_CHECKING:
     from d2ltl.advice.verdict import Advice
 
-DESCRIPTION = """\
+DESCRIPTION = N_("""\
 Recommends a training strategy and a source model for your images, before you train. Compares all source models on this
 machine, which takes about a minute for each, and measures on the training images:
 
@@ -33,8 +34,8 @@ Then it recommends one strategy and gives the reasons:
   many images    fine-tune all layers, or gently    fine-tune all layers for more epochs
                  if the features are very good
 
-It recommends training from scratch if that is certainly better."""
-EXAMPLES = """\
+It recommends training from scratch if that is certainly better.""")
+EXAMPLES = N_("""\
 examples:
   python -m d2ltl.advice my_photos                           your own folder: one folder of images for each class
   python -m d2ltl.advice my_photos --size 96                 smaller images, less time
@@ -44,7 +45,7 @@ examples:
                                                              compare two source models
 The advice is an estimate and can be wrong. `python -m d2ltl.compare` trains the networks and measures their accuracy.
 Exit status: 0 success, 2 error in arguments or data, 130 interrupted.
-"""
+""")
 
 
 def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -52,17 +53,20 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = new_parser("d2ltl.advice", DESCRIPTION, EXAMPLES)
     # fmt: off
     parser.add_argument("data", metavar="FOLDER",
-                        help="folder of images, archive, or name of a data set: see `python -m d2ltl.compare --help`")
+                        help=_("folder of images, archive, or name of a data set: see `python -m d2ltl.compare "
+                               "--help`"))
     parser.add_argument("--sources", nargs="+", metavar="NET:WEIGHTS",
-                        help="source models; WEIGHTS is imagenet, tinyimagenet, a .params file, or auto (imagenet if "
-                             "on this machine, else tinyimagenet); default: all source models on this machine")
+                        help=_("source models; WEIGHTS is imagenet, tinyimagenet, a .params file, or auto (imagenet if "
+                               "on this machine, else tinyimagenet); default: all source models on this machine"))
     add_options(parser, "--size", "--skip-unreadable", "--workers")
-    parser.add_argument("--seed", type=int, default=0, help="seed of all random choices; default: %(default)s")
+    parser.add_argument("--seed", type=int, default=0, help=_("seed of all random choices; default: %(default)s"))
     # fmt: on
     args = parser.parse_args(argv)
     for source in args.sources or ():
         if not all(source.partition(":")[::2]):
-            parser.error(f"--sources: {source} is not NET:WEIGHTS, as in resnet18_v2:tinyimagenet")
+            parser.error(
+                _("--sources: {source} is not NET:WEIGHTS, as in resnet18_v2:tinyimagenet").format(source=source)
+            )
     return args
 
 
@@ -73,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _advise(args: argparse.Namespace) -> None:
-    print(LOADING)
+    print(_(LOADING))
     from d2ltl.advice.advising import advise  # imported here so that --help does not load MXNet
     from d2ltl.models.sources import source_net
 
@@ -81,13 +85,13 @@ def _advise(args: argparse.Namespace) -> None:
     options = {"size": args.size, "seed": args.seed, "skip_unreadable": args.skip_unreadable,
                "workers": args.workers}  # fmt: skip
     advice = advise(args.data, sources or None, **options)
-    print(f"{advice}\n\nMeasure it:\n{_comparison(args, advice)}")
+    print(advice, "", _("Measure it:"), _comparison(args, advice), sep="\n")
 
 
 def _comparison(args: argparse.Namespace, advice: Advice) -> str:
     """Return the command that compares the advice with training from scratch, or scratch with fine-tuning."""
     best = advice.fits[0]
-    net, _, weights = best.source.partition(":")
+    net, weights = best.source.split(":", 1)
     strategies = [advice.strategy, "finetune" if advice.strategy == "scratch" else "scratch"]
     options = ["--data", args.data, "--net", net, "--pretrained", weights, "--size", str(best.size)]
     options += ["--skip-unreadable"] * args.skip_unreadable

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from jinja2 import Environment, PackageLoader
 
+from _data_hub.language import _, ngettext
 from d2ltl.comparison.certainty import standard_error
 from d2ltl.comparison.result import Comparison
 from d2ltl.comparison.runs import Run
@@ -20,10 +21,19 @@ from d2ltl.training.calibration import FEWEST, SURE
 from d2ltl.training.evaluation import class_scores
 
 
+def translated(environment: Environment) -> Environment:
+    """Return an environment whose templates are told in the language of the reader, by their ``trans`` blocks."""
+    environment.add_extension("jinja2.ext.i18n")
+    environment.policies["ext.i18n.trimmed"] = True
+    environment.install_gettext_callables(_, ngettext, newstyle=True)  # type: ignore[attr-defined]
+    return environment
+
+
 def model_card(comparison: Comparison) -> str:
     """Return the model card as Markdown: networks, images, probabilities, limits, settings, versions."""
-    environment = Environment(
-        loader=PackageLoader("d2ltl", "comparison"), trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
+    loader = PackageLoader("d2ltl", "comparison")
+    environment = translated(
+        Environment(loader=loader, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)
     )
     environment.filters.update(cells=_cells, text=_text)
     context: dict[str, Any] = {
@@ -31,14 +41,28 @@ def model_card(comparison: Comparison) -> str:
         "data": title_of(comparison.settings["data"], comparison.images["rendered"]),
         "weights": Path(comparison.settings["pretrained"]).name,
         "number": sum(len(run.accuracies) for run in comparison.runs),
+        "split": comparison.split,
+        "network_columns": [
+            _("strategy"),
+            _("seed"),
+            _("file"),
+            _("test accuracy"),
+            _("balanced accuracy"),
+            _("temperature"),
+        ],
+        "class_columns": [
+            _("class"),
+            _("test images"),
+            *(_("recall, {strategy}").format(strategy=name) for name in comparison.strategies),
+        ],
+        "calibration_columns": calibration_columns(),
         "networks": [_network(run) for run in comparison.runs],
-        "strategies": {name: find_strategy(name).description for name in comparison.strategies},
+        "strategies": {name: _(find_strategy(name).description) for name in comparison.strategies},
         "classes": _classes(comparison),
         "inventory": describe_inventory(comparison.inventory) if comparison.inventory else "",
         "calibrations": calibration_rows(comparison),
         "sure": SURE,
         "fewest": FEWEST,
-        "tested": "validation" if comparison.has_validation else "test",
         "warnings": warnings(comparison),
     }
     return environment.get_template("model_card.md").render(context)
@@ -57,12 +81,13 @@ def _text(name: str) -> str:
 def _network(run: Run) -> list[str]:
     images = int(run.confusion.sum())
     fitted = [calibration.temperature for calibration in run.calibrations]
-    temperatures = ", ".join("none" if temperature is None else f"{temperature:.2f}" for temperature in fitted)
-    folds = f"-fold1 to -fold{len(run.folds)}" if run.folds else ""
+    temperatures = ", ".join(_("none") if temperature is None else f"{temperature:.2f}" for temperature in fitted)
+    name = f"{run.strategy}-seed{run.seed}"
+    folds = _("{first} to {last}").format(first=f"{name}-fold1", last=f"-fold{len(run.folds)}") if run.folds else name
     return [
         run.strategy,
         str(run.seed),
-        f"runs/{run.strategy}-seed{run.seed}{folds}.params",
+        f"runs/{folds}.params",
         f"{run.accuracy:.3f} ± {standard_error(run.accuracy, images):.3f}",
         f"{class_scores(run.confusion).balanced_accuracy:.3f}",
         temperatures or "-",
@@ -79,6 +104,12 @@ def _classes(comparison: Comparison) -> list[list[str]]:
         [name, str(counts[i]), *(f"{scores.recall[i]:.3f}" for scores in of_strategies)]
         for i, name in enumerate(comparison.classes)
     ]
+
+
+def calibration_columns() -> list[str]:
+    """Return the heads of the columns of `calibration_rows`."""
+    return [_("strategy"), _("calibration error"), _("with temperature"), _("sure answers"),
+            _("accuracy of sure answers"), _("of unsure answers")]  # fmt: skip
 
 
 def calibration_rows(comparison: Comparison) -> list[list[str]]:

@@ -13,8 +13,9 @@ import numpy as np
 from jinja2 import Environment, PackageLoader
 from matplotlib.figure import Figure
 
+from _data_hub.language import N_, _, language, ngettext
 from d2ltl.cli import text_table
-from d2ltl.comparison.model_card import calibration_rows, model_card
+from d2ltl.comparison.model_card import calibration_columns, calibration_rows, model_card, translated
 from d2ltl.comparison.result import Comparison
 from d2ltl.comparison.runs import Prediction, Run
 from d2ltl.comparison.sentences import next_steps, reading, warnings
@@ -23,12 +24,13 @@ from d2ltl.data.decoding import read_image
 from d2ltl.data.inventory import describe_inventory
 from d2ltl.datasets import title_of
 from d2ltl.files import isolated, write_bytes, write_json
-from d2ltl.fonts import drawn_names, is_drawable
-from d2ltl.plot import jpeg, plot_confusion, plot_curves, plot_images, png
+from d2ltl.fonts import drawn_label, drawn_names, is_drawable
+from d2ltl.plot import TESTED, jpeg, plot_confusion, plot_curves, plot_images, png
 from d2ltl.training.calibration import SURE
 from d2ltl.training.evaluation import class_scores, most_confused
 
-COLUMNS = ["strategy", "lr", "loss", "train acc", "test acc", "of each seed", "seconds", "examples/s", "balanced"]
+COLUMNS = [N_("strategy"), N_("lr"), N_("loss"), N_("train acc"), N_("test acc"), N_("of each seed"), N_("seconds"),
+           N_("examples/s"), N_("balanced")]  # fmt: skip
 NAME_WIDTH = 20  # characters of a class name in the table
 CAPTION_WIDTH = 16  # characters in a line under an image
 PAIRS_LISTED = 10  # pairs of classes that a strategy confuses
@@ -37,8 +39,8 @@ CLASSES_OPEN = 20  # longer tables of classes are folded
 
 def columns(comparison: Comparison) -> list[str]:
     """Return the heads of the columns of the table; with cross-validation, the accuracies are those of the folds."""
-    folded = {"of each seed": "of each fold"} if comparison.settings.get("cross_validate") else {}
-    return [folded.get(name, name) for name in COLUMNS]
+    folded = {"of each seed": N_("of each fold")} if comparison.settings.get("cross_validate") else {}
+    return [_(folded.get(name, name)) for name in COLUMNS]
 
 
 def table_rows(comparison: Comparison) -> list[list[str]]:
@@ -48,7 +50,7 @@ def table_rows(comparison: Comparison) -> list[list[str]]:
     """
     classes = np.count_nonzero(comparison.runs[0].confusion.sum(axis=1))
     constant = dict.fromkeys(COLUMNS, "-")
-    constant.update({"strategy": f"always {_cut(comparison.most_frequent)}",
+    constant.update({"strategy": _("always {answer}").format(answer=_cut(comparison.most_frequent)),
                      "test acc": f"{comparison.chance:.3f}", "balanced": f"{1 / classes:.3f}"})  # fmt: skip
     return [*([name, *_row(comparison.of(name))] for name in comparison.strategies), [*constant.values()]]
 
@@ -119,10 +121,11 @@ def _predictions(comparison: Comparison) -> bytes:
 def _figures(comparison: Comparison) -> dict[str, Figure]:
     runs = {name: comparison.of(name) for name in comparison.strategies}
     data = title_of(comparison.settings["data"], comparison.images["rendered"])
-    data = data if is_drawable(data) else "images of your own"
-    title = f"{comparison.settings['net']} from {_weights(comparison)} weights, on {data}"
+    data = data if is_drawable(data) else drawn_label(N_("images of your own"))
+    net, weights = comparison.settings["net"], _weights(comparison)
+    title = drawn_label(N_("{net} from {weights} weights, on {data}"), net=net, weights=weights, data=data)
     histories = {name: [run.history for run in of] for name, of in runs.items()}
-    tested = "validation" if comparison.has_validation else "test"
+    tested = N_("validation") if comparison.has_validation else TESTED
     return {
         "curves.png": plot_curves(histories, title, chance=comparison.chance, tested=tested),
         "confusion.png": plot_confusion(_confusions(comparison), comparison.classes, title),
@@ -138,9 +141,17 @@ def _confusions(comparison: Comparison) -> dict[str, np.ndarray]:
 
 
 def _mistaken_images(run: Run, classes: list[str]) -> list[tuple[np.ndarray, str]]:
-    label = dict(zip(classes, drawn_names(classes, CAPTION_WIDTH)))
+    drawn = dict(zip(classes, drawn_names(classes, CAPTION_WIDTH)))
     return [
-        (read_image(m["file"]), f"{label[m['true']]}\ntaken for {label[m['predicted']]}\n{m['probability']:.0%}")
+        (
+            read_image(m["file"]),
+            drawn_label(
+                N_("{true}\ntaken for {predicted}\n{probability:.0%}"),
+                true=drawn[m["true"]],
+                predicted=drawn[m["predicted"]],
+                probability=m["probability"],
+            ),
+        )
         for m in run.mistakes
     ]
 
@@ -162,7 +173,9 @@ def _confused_pairs(comparison: Comparison) -> dict[str, list[str]]:
     names = [isolated(name) for name in comparison.classes]
     return {
         strategy: [
-            f"{names[true]} taken for {names[predicted]}: {matrix[true, predicted]} of {matrix[true].sum()}"
+            _("{true} taken for {predicted}: {number} of {all}").format(
+                true=names[true], predicted=names[predicted], number=matrix[true, predicted], all=matrix[true].sum()
+            )
             for true, predicted in most_confused(matrix, PAIRS_LISTED)
         ]
         for strategy, matrix in _confusions(comparison).items()
@@ -174,13 +187,17 @@ def _weights(comparison: Comparison) -> str:
 
 
 def _page(comparison: Comparison, pictures: dict[str, bytes]) -> str:
-    environment = Environment(loader=PackageLoader("d2ltl", "comparison"), autoescape=True, trim_blocks=True)
+    environment = translated(
+        Environment(loader=PackageLoader("d2ltl", "comparison"), autoescape=True, trim_blocks=True)
+    )
+    epochs = comparison.settings["epochs"]
     context: dict[str, Any] = {
         "comparison": comparison,
+        "lang": language().replace("_", "-"),
         "data": title_of(comparison.settings["data"], comparison.images["rendered"]),
         "weights": _weights(comparison),
         "inventory": describe_inventory(comparison.inventory) if comparison.inventory else "",
-        "strategies": {name: find_strategy(name).description for name in comparison.strategies},
+        "strategies": {name: _(find_strategy(name).description) for name in comparison.strategies},
         "columns": columns(comparison),
         "rows": table_rows(comparison),
         "reading": reading(comparison),
@@ -189,6 +206,10 @@ def _page(comparison: Comparison, pictures: dict[str, bytes]) -> str:
         "class_tables": _class_tables(comparison),
         "calibrations": calibration_rows(comparison),
         "sure": SURE,
+        "split": comparison.split,
+        "epochs": ngettext("{number} epoch", "{number} epochs", epochs).format(number=epochs),
+        "class_columns": [_("number"), _("class"), _("test images, all seeds"), _("precision"), _("recall"), "F1"],
+        "calibration_columns": calibration_columns(),
         "folded": len(comparison.classes) > CLASSES_OPEN,
         "confused_pairs": _confused_pairs(comparison),
         "summaries": [(run.strategy, run.seed, str(run.history)) for run in comparison.runs],

@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from _data_hub.language import N_, retell
 from d2ltl.comparison.gains import Gain, measure_gains
 from d2ltl.comparison.runs import Run
 from d2ltl.comparison.strategies import BASELINE
+
+FOLDS = N_("{folds} folds of all images, drawn with seed 0; every image is tested once")  # how cross-validation splits
 
 
 @dataclass
@@ -57,6 +60,11 @@ class Comparison:
     def chance(self) -> float:
         """Accuracy of a classifier that always predicts the most frequent class of the test images."""
         return float(self.runs[0].confusion.sum(axis=1).max() / self.runs[0].confusion.sum())
+
+    @property
+    def split(self) -> str:
+        """Origin of the split into training and test images, in the language of the reader."""
+        return retell(self.images["split"], FOLDS)
 
     @property
     def gains(self) -> dict[str, dict[str, Gain]]:

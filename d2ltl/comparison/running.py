@@ -13,13 +13,14 @@ from typing import Any
 import mxnet as mx
 import numpy as np
 
+from _data_hub.language import N_, _
 from d2ltl import runtime
-from d2ltl.comparison.result import Comparison
+from d2ltl.comparison.result import FOLDS, Comparison
 from d2ltl.comparison.runs import Prediction, Run, RunFolder
 from d2ltl.comparison.strategies import Rates, find_strategy, train_network
 from d2ltl.data.folders import ImageFolder
 from d2ltl.data.inventory import log_inventory
-from d2ltl.data.pairs import TEST_SHARE, Data, Pair, as_pair, name_of, pool
+from d2ltl.data.pairs import Data, Pair, as_pair, name_of, pool
 from d2ltl.data.subsets import folds
 from d2ltl.datasets import default_data, defaults_of, is_rendered
 from d2ltl.errors import SettingsError, check_seeds, check_some
@@ -190,12 +191,12 @@ def _check_data_of_workers(workers: Workers, data: Data) -> None:
 
 
 def _describe(train: ImageFolder, test: ImageFolder, given: bool) -> dict[str, Any]:
-    drawn = f"{TEST_SHARE:.0%} of every class to test, drawn with seed 0"
+    drawn = N_("20% of every class to test, drawn with seed 0")  # TEST_SHARE
     return {
         "train": len(train),
         "test": len(test),
         "skipped": len(train.skipped) + len(test.skipped),
-        "split": "as it was given" if given else drawn if train.root == test.root else "its own",
+        "split": N_("as it was given") if given else drawn if train.root == test.root else N_("its own"),
         "rendered": is_rendered(train.root),
     }
 
@@ -203,7 +204,7 @@ def _describe(train: ImageFolder, test: ImageFolder, given: bool) -> dict[str, A
 def _describe_folds(pairs: list[Pair]) -> dict[str, Any]:
     if len(pairs) == 1:
         return {}
-    split = f"{len(pairs)} folds of all images, drawn with seed 0; every image is tested once"
+    split = FOLDS.format(folds=len(pairs))
     return {"train": len(pairs[0][0]), "test": sum(len(test) for _, test in pairs), "split": split}
 
 
@@ -243,7 +244,8 @@ def _together(runs: list[Run]) -> Run:
 
 
 def _summary(run: Run) -> str:
-    return f"{run.strategy}, seed {run.seed}:\n{run.history}"
+    title = _("{strategy}, seed {seed}").format(strategy=run.strategy, seed=run.seed)
+    return f"{title}:\n{run.history}"
 
 
 def _run(
@@ -257,16 +259,20 @@ def _run(
 ) -> Run:
     """Train and evaluate one network, or load the record of a finished run. Folds are counted from 1, 0 is no fold."""
     use_precision(settings["precision"])
-    title = f"{strategy}, seed {seed}" + (f", fold {fold} of {settings['cross_validate']}" if fold else "")
+    title = _("{strategy}, seed {seed}").format(strategy=strategy, seed=seed)
+    if fold:
+        title = _("{run}, fold {fold} of {folds}").format(run=title, fold=fold, folds=settings["cross_validate"])
     if folder and (done := folder.load(strategy, seed, fold)):
-        logger.info("%s, done already:\n%s", title, done.history)
+        logger.info("%s:\n%s", _("{run}, done already").format(run=title), done.history)
         return done
     rate = find_strategy(strategy).rate
     learning_rate = settings[rate] if rate else None
     validation = images[0].validation
-    details = f", learning rate {learning_rate:g}" if learning_rate else ""
-    details += "" if validation is None else " (test acc is that of the images for validation)"
-    logger.info("%s%s:", title, details)
+    if learning_rate:
+        title = _("{run}, learning rate {rate:g}").format(run=title, rate=learning_rate)
+    if validation is not None:
+        title = _("{run} (test acc is that of the images for validation)").format(run=title)
+    logger.info("%s:", title)
     shown = {"size": settings["size"], "batch_size": settings["batch_size"]}
     net, history = train_network(
         strategy,

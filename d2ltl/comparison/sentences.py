@@ -3,71 +3,23 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
+from collections.abc import Iterable
 
 import numpy as np
 
-from d2ltl.comparison.certainty import CONFIDENCE, Difference, above_constant, difference, still_learning
+from _data_hub.language import _
+from d2ltl.comparison.answers import Answers
+from d2ltl.comparison.certainty import above_constant, still_learning
 from d2ltl.comparison.gains import Gain
 from d2ltl.comparison.result import Comparison
 from d2ltl.comparison.runs import Run
 from d2ltl.comparison.strategies import BASELINE
+from d2ltl.data.duplicates import retell_copies
 from d2ltl.datasets import BOOK
 from d2ltl.files import isolated
 
-NOT_CERTAIN = "Whether transfer paid off is not certain:"
 UNEVEN = 2  # as many images to train of one class as of another; then balancing them is suggested
 OTHER_WAYS = ("lp-ft", "codes-softmax")  # suggested if nothing is certain
-
-
-@dataclass(frozen=True)
-class Answers:
-    """What the runs of a comparison answered to the same test images.
-
-    `right` has, for each strategy, whether each run is right about each image: bool, shape (runs, N), with the runs
-    sorted by seed. `labels` are the names of the true classes, shape (N,).
-    """
-
-    right: dict[str, np.ndarray]
-    labels: np.ndarray
-
-    @classmethod
-    def of(cls, comparison: Comparison) -> Answers | None:
-        """Return the answers in a comparison, or None if the runs do not have predictions of the same images."""
-        predictions = {name: [sorted(run.predictions) for run in comparison.of(name)] for name in comparison.strategies}
-        images = {tuple((p.file, p.true) for p in run) for runs in predictions.values() for run in runs}
-        if len(images) != 1 or images == {()}:
-            return None
-        right = {name: np.array([[p.true == p.predicted for p in run] for run in runs])
-                 for name, runs in predictions.items()}  # fmt: skip
-        return cls(right, np.array([true for _, true in images.pop()]))
-
-    @property
-    def measure(self) -> str:
-        """Name of the compared measure; the balanced accuracy of equally frequent classes is the accuracy."""
-        counts = np.unique(self.labels, return_counts=True)[1]
-        return "accuracy" if counts.min() == counts.max() else "balanced accuracy"
-
-    def between(self, strategy: str, other: str) -> Difference:
-        """Return the difference of two strategies."""
-        return difference(self.right[strategy], self.right[other], self.labels)
-
-    def learned(self, strategy: str) -> bool:
-        """Return whether a strategy is certainly better than always answering the most frequent class."""
-        above = above_constant(self.right[strategy], self.labels)
-        return above.certain and above.mean > 0
-
-    def settled(self, strategy: str) -> bool:
-        """Return whether a strategy has learned, and differs certainly from the baseline if that was run."""
-        return self.learned(strategy) and (BASELINE not in self.right or self.between(strategy, BASELINE).certain)
-
-    def ahead(self, strategy: str) -> bool:
-        """Return whether a strategy is better than the baseline, or that was not run."""
-        return BASELINE not in self.right or self.between(strategy, BASELINE).mean > 0
-
-    def margin(self, found: Difference) -> str:
-        """Return the text about the confidence interval of a difference."""
-        return f"± {100 * found.margin:.1f} at {CONFIDENCE:.0%} confidence, on {len(self.labels)} test images"
 
 
 def reading(comparison: Comparison) -> list[str]:
@@ -85,16 +37,21 @@ def reading(comparison: Comparison) -> list[str]:
 def _sentence(comparison: Comparison, strategy: str, gains: dict[str, Gain], answers: Answers | None) -> str:
     start, slope, asymptote = (gains[name] for name in ("start", "slope", "asymptote"))
     seeds = len(start.by_seed)
-    course = (
-        f"starts {_points(start)} {_more(start, 'higher', 'lower')}, "
-        f"climbs {_points(slope)} per epoch {_more(slope, 'faster', 'slower')}, "
-    )
-    validated = " (on the images for validation)" if comparison.has_validation else ""
-    return (
-        f"{strategy} against {BASELINE}: {course if _has_epochs(comparison.of(strategy)[0]) else ''}"
-        f"ends {_points(asymptote)} {_more(asymptote, 'higher', 'lower')}{validated}. "
-        f"{_verdict(comparison, strategy, answers)} "
-        + (f"({seeds} seeds, ± one standard deviation.)" if seeds > 1 else "(One seed: its spread is not known.)")
+    course = [
+        _more(start, _("starts {points} points higher"), _("starts {points} points lower")),
+        _more(slope, _("climbs {points} points per epoch faster"), _("climbs {points} points per epoch slower")),
+    ]
+    end = _more(asymptote, _("ends {points} points higher"), _("ends {points} points lower"))
+    if comparison.has_validation:
+        end = _("{end} (on the images for validation)").format(end=end)
+    return _("{strategy} against {baseline}: {course}. {verdict} {spread}").format(
+        strategy=strategy,
+        baseline=BASELINE,
+        course=_(", ").join([*course, end] if _has_epochs(comparison.of(strategy)[0]) else [end]),
+        verdict=_verdict(comparison, strategy, answers),
+        spread=_("({number} seeds, ± one standard deviation.)").format(number=seeds)
+        if seeds > 1
+        else _("(One seed: its spread is not known.)"),
     )
 
 
@@ -103,34 +60,39 @@ def _has_epochs(run: Run) -> bool:
     return run.learning_rate is not None
 
 
-def _points(gain: Gain) -> str:
-    sd = f" ± {100 * gain.sd:.1f}" if gain.sd is not None else ""
-    return f"{100 * abs(gain.mean):.1f}{sd} points"
-
-
 def _more(gain: Gain, more: str, less: str) -> str:
-    return more if gain.mean >= 0 else less
+    sd = f" ± {100 * gain.sd:.1f}" if gain.sd is not None else ""
+    return (more if gain.mean >= 0 else less).format(points=f"{100 * abs(gain.mean):.1f}{sd}")
 
 
 def _verdict(comparison: Comparison, strategy: str, answers: Answers | None) -> str:
     if answers is None:
-        return f"{NOT_CERTAIN} the runs have no predictions of the same test images. Compare in a new folder."
+        return _not_certain(_("the runs have no predictions of the same test images. Compare in a new folder."))
     found = answers.between(strategy, BASELINE)
     measured = (
-        f"The last {answers.measure} is {100 * abs(found.mean):.1f} points {'higher' if found.mean >= 0 else 'lower'} "
-        f"({answers.margin(found)})."
-    )
+        _("The last {measure} is {points:.1f} points higher ({margin}).")
+        if found.mean >= 0
+        else _("The last {measure} is {points:.1f} points lower ({margin}).")
+    ).format(measure=answers.measure, points=100 * abs(found.mean), margin=answers.margin(found))
     if not found.certain:
-        return f"{NOT_CERTAIN} the difference is within its margin. {measured}"
+        return _not_certain(_("the difference is within its margin. {measured}").format(measured=measured))
     if found.mean < 0:
-        return f"Transfer did not pay off. {measured}"
+        return _("Transfer did not pay off. {measured}").format(measured=measured)
     if not answers.learned(strategy):
-        return f"{NOT_CERTAIN} {_no_better(comparison, strategy)}. {measured}"
-    return f"Transfer paid off. {measured}"
+        return _not_certain(
+            _("{no_better}. {measured}").format(no_better=_no_better(comparison, strategy), measured=measured)
+        )
+    return _("Transfer paid off. {measured}").format(measured=measured)
+
+
+def _not_certain(reason: str) -> str:
+    return _("Whether transfer paid off is not certain: {reason}").format(reason=reason)
 
 
 def _no_better(comparison: Comparison, strategy: str) -> str:
-    return f'{strategy} is not certainly better than always answering "{isolated(comparison.most_frequent)}"'
+    return _('{strategy} is not certainly better than always answering "{answer}"').format(
+        strategy=strategy, answer=isolated(comparison.most_frequent)
+    )
 
 
 def _above_constant(comparison: Comparison, answers: Answers | None) -> list[str]:
@@ -139,20 +101,31 @@ def _above_constant(comparison: Comparison, answers: Answers | None) -> list[str
     def sentence(name: str) -> str:
         accuracy = np.mean([accuracy for run in comparison.of(name) for accuracy in run.accuracies])  # as in the table
         ours, constant = f"{accuracy:.3f}", f"{comparison.chance:.3f}"
-        if answers is None:
-            return f'{name}: test accuracy {ours}; always answering "{isolated(comparison.most_frequent)}": {constant}.'
-        above = above_constant(answers.right[name], answers.labels)
-        if answers.measure != "accuracy":
+        if answers is not None and answers.balanced:
             share = 1 / len(np.unique(answers.labels))
-            ours, constant = f"{ours}, balanced {share + above.mean:.3f}", f"{constant}, balanced {share:.3f}"
-        certainly = "certainly" if answers.learned(name) else "not certainly"
-        points = f"{answers.measure} {100 * above.mean:+.1f} points, {answers.margin(above)}"
-        return (
-            f'{name}: test accuracy {ours}; always answering "{isolated(comparison.most_frequent)}": {constant}. '
-            f"It is {certainly} better ({points})."
+            balanced = share + above_constant(answers.right[name], answers.labels).mean
+            ours, constant = (
+                _("{accuracy}, balanced {balanced:.3f}").format(accuracy=accuracy, balanced=balanced)
+                for accuracy, balanced in ((ours, balanced), (constant, share))
+            )
+        compared = _('{strategy}: test accuracy {accuracy}; always answering "{answer}": {constant}.').format(
+            strategy=name, accuracy=ours, answer=isolated(comparison.most_frequent), constant=constant
         )
+        if answers is None:
+            return compared
+        return _("{compared} {better}").format(compared=compared, better=_how_much_better(answers, name))
 
     return [sentence(name) for name in comparison.strategies]
+
+
+def _how_much_better(answers: Answers, strategy: str) -> str:
+    above = above_constant(answers.right[strategy], answers.labels)
+    sentence = (
+        _("It is certainly better ({measure} {points:+.1f} points, {margin}).")
+        if answers.learned(strategy)
+        else _("It is not certainly better ({measure} {points:+.1f} points, {margin}).")
+    )
+    return sentence.format(measure=answers.measure, points=100 * above.mean, margin=answers.margin(above))
 
 
 def _best(comparison: Comparison, answers: Answers | None) -> list[str]:
@@ -162,45 +135,58 @@ def _best(comparison: Comparison, answers: Answers | None) -> list[str]:
     above = {name: above_constant(right, answers.labels).mean for name, right in answers.right.items()}
     best = max(above, key=lambda name: above[name])
     found = {name: answers.between(best, name) for name in comparison.strategies if name != best}
+    certain = _("{strategy} against {other}: {measure} {points:.1f} points higher ({margin}), which is certain.")
+    uncertain = _("{strategy} against {other}: {measure} {points:.1f} points higher ({margin}), which is not certain.")
     return [
-        f"{best} against {name}: {answers.measure} {100 * apart.mean:.1f} points higher ({answers.margin(apart)}), "
-        f"which is {'' if apart.certain else 'not '}certain."
+        (certain if apart.certain else uncertain).format(
+            strategy=best, other=name, measure=answers.measure, points=100 * apart.mean, margin=answers.margin(apart)
+        )
         for name, apart in found.items()
     ]
 
 
 def _what_is_missing(comparison: Comparison) -> str:
-    missing = "finetune, or another strategy that transfers," if BASELINE in comparison.strategies else BASELINE
-    return f"Whether transfer pays off shows only beside {missing} with the same images, seeds and epochs."
+    if BASELINE in comparison.strategies:
+        return _(
+            "Whether transfer pays off shows only beside finetune, or another strategy that transfers, with the same "
+            "images, seeds and epochs."
+        )
+    return _("Whether transfer pays off shows only beside scratch with the same images, seeds and epochs.")
 
 
 def warnings(comparison: Comparison) -> list[str]:
     """Return what makes the comparison weak: copies, networks that answer one class only, or were still learning."""
-    found = [*comparison.inventory.get("copies", ())]
+    found = [*map(retell_copies, comparison.inventory.get("copies", ()))]
     found += [
         _one_class(comparison, run) for run in comparison.runs if np.count_nonzero(run.confusion.sum(axis=0)) == 1
     ]
     epochs = max(len(run.history) for run in comparison.runs)  # a linear classifier has a single one
     if unfinished := _unfinished(comparison):
-        names = " and ".join(filter(None, [", ".join(unfinished[:-1]), unfinished[-1]]))
         found.append(
-            f"{names}: one epoch cannot show the end of learning."
-            if epochs == 1
-            else f"{names}: still learning after {epochs} epochs. More epochs may change the result."
+            (
+                _("{strategies}: one epoch cannot show the end of learning.")
+                if epochs == 1
+                else _("{strategies}: still learning after {epochs} epochs. More epochs may change the result.")
+            ).format(strategies=_enumeration(unfinished), epochs=epochs)
         )
     answers = Answers.of(comparison)
     if answers and BASELINE in answers.right and not answers.learned(BASELINE):
-        found.append(f"{_no_better(comparison, BASELINE)}: it is a weak baseline.")
+        found.append(_("{no_better}: it is a weak baseline.").format(no_better=_no_better(comparison, BASELINE)))
     return found
+
+
+def _enumeration(names: list[str]) -> str:
+    *others, last = names
+    return _("{others} and {last}").format(others=", ".join(others), last=last) if others else last
 
 
 def _one_class(comparison: Comparison, run: Run) -> str:
     answer = comparison.classes[int(run.confusion.sum(axis=0).argmax())]
     accuracy = run.confusion.trace() / run.confusion.sum()
-    return (
-        f"{run.strategy}, seed {run.seed}, answers {isolated(answer)} for every test image. "
-        f"Its accuracy of {accuracy:.3f} is the share of this class."
-    )
+    return _(
+        "{strategy}, seed {seed}, answers {answer} for every test image. Its accuracy of {accuracy:.3f} is the share "
+        "of this class."
+    ).format(strategy=run.strategy, seed=run.seed, answer=isolated(answer), accuracy=accuracy)
 
 
 def _unfinished(comparison: Comparison) -> list[str]:
@@ -220,23 +206,35 @@ def next_steps(comparison: Comparison) -> list[str]:
     ahead = answers is not None and all(map(answers.ahead, others))
     steps = []
     if _unfinished(comparison) or _idle(comparison, answers):
-        steps.append(f"--epochs {3 * settings['epochs']}: train until no strategy learns any more.")
+        steps.append(_step(f"--epochs {3 * settings['epochs']}", _("train until no strategy learns any more.")))
     if BASELINE not in comparison.strategies:
-        steps.append(f"--strategies {' '.join([*comparison.strategies, BASELINE])}: shows whether transfer pays off.")
+        steps.append(_step(_strategies(comparison, [BASELINE]), _("shows whether transfer pays off.")))
     if len(comparison.of(comparison.strategies[0])) == 1 and any(map(_has_epochs, comparison.runs)):
-        steps.append("--seeds 0 1 2: three seeds show how much the result depends on the seed.")
+        steps.append(_step("--seeds 0 1 2", _("three seeds show how much the result depends on the seed.")))
     steps += _balancing(comparison)
     if not settled:
-        crossed = "" if settings.get("cross_validate") else ", or --cross-validate 5, which tests on every image"
-        steps.append(f"More test images{crossed}: a smaller margin.")
+        steps.append(
+            _("More test images: a smaller margin.")
+            if settings.get("cross_validate")
+            else _("More test images, or --cross-validate 5, which tests on every image: a smaller margin.")
+        )
     if not (settled and ahead):
         if settings["size"] < BOOK.size:
-            steps.append(f"--size {min(BOOK.size, 2 * settings['size'])}: larger images show more details.")
+            larger = min(BOOK.size, 2 * settings["size"])
+            steps.append(_step(f"--size {larger}", _("larger images show more details.")))
         if untried := [name for name in OTHER_WAYS if name not in comparison.strategies]:
-            steps.append(f"--strategies {' '.join([*comparison.strategies, *untried])}: another way to transfer.")
+            steps.append(_step(_strategies(comparison, untried), _("another way to transfer.")))
         advice = f"python -m d2ltl.advice {shlex.quote(settings['data'])}"
-        steps.append(f"{advice}: measures which source model and which strategy suit these images.")
+        steps.append(_step(advice, _("measures which source model and which strategy suit these images.")))
     return steps
+
+
+def _step(command: str, purpose: str) -> str:
+    return _("{command}: {purpose}").format(command=command, purpose=purpose)
+
+
+def _strategies(comparison: Comparison, more: Iterable[str]) -> str:
+    return f"--strategies {' '.join([*comparison.strategies, *more])}"
 
 
 def _balancing(comparison: Comparison) -> list[str]:
@@ -247,8 +245,11 @@ def _balancing(comparison: Comparison) -> list[str]:
     rare, frequent = (find(counts, key=lambda name: counts[name]) for find in (min, max))
     if counts[frequent] < UNEVEN * counts[rare]:
         return []
-    few, many = (f"{isolated(name)} ({counts[name]} images)" for name in (rare, frequent))
-    return [f"--balance: every class counts the same in training, {few} as much as {many}."]
+    few, many = (
+        _("{name} ({number} images)").format(name=isolated(name), number=counts[name]) for name in (rare, frequent)
+    )
+    purpose = _("every class counts the same in training, {few} as much as {many}.").format(few=few, many=many)
+    return [_step("--balance", purpose)]
 
 
 def _idle(comparison: Comparison, answers: Answers | None) -> bool:

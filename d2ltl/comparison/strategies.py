@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from mxnet.gluon import HybridBlock
 
+from _data_hub.language import N_, _
 from d2ltl import runtime
 from d2ltl.data.formats import PathLike
 from d2ltl.data.pairs import Data, Pair, as_pair
@@ -56,7 +57,7 @@ class Strategy(NamedTuple):
     rate : str
         Name of the learning rate in `Rates` that the strategy uses; empty for strategies without gradient descent.
     description : str
-        Short description for the report.
+        Short description for the report, in English or, of strategies with a number, in the language of the reader.
     """
 
     make_net: Callable[[int, HybridBlock], HybridBlock]
@@ -191,18 +192,18 @@ def architecture(strategy: str, net: str) -> tuple[str, int | None]:
 # fmt: off
 STRATEGIES = {
     "finetune": _by_gradient(finetune_net, "lr_finetune",
-                             "pretrained features, new output layer; all layers are trained"),
-    "scratch": _by_gradient(_untrained_net, "lr_scratch", "the same architecture, untrained"),
+                             N_("pretrained features, new output layer; all layers are trained")),
+    "scratch": _by_gradient(_untrained_net, "lr_scratch", N_("the same architecture, untrained")),
     "frozen": _by_gradient(partial(_frozen_net, batch_norm="book"), "lr_finetune",
-                           "pretrained features frozen, new output layer trained"),
+                           N_("pretrained features frozen, new output layer trained")),
     "fixed": _by_gradient(partial(_frozen_net, batch_norm="fixed"), "lr_finetune",
-                          "like frozen, and batch normalisation uses its running statistics"),
+                          N_("like frozen, and batch normalisation uses its running statistics")),
     "lp-ft": Strategy(_probed_net, _probe_and_tune, "lr_lp_ft",
-                      "linear probe first, then the last stages fine-tuned gently"),
-    "codes-svm": _on_codes("svm", "linear SVM on the CNN codes of the source model"),
-    "codes-softmax": _on_codes("softmax", "logistic regression on the CNN codes of the source model"),
+                      N_("linear probe first, then the last stages fine-tuned gently")),
+    "codes-svm": _on_codes("svm", N_("linear SVM on the CNN codes of the source model")),
+    "codes-softmax": _on_codes("softmax", N_("logistic regression on the CNN codes of the source model")),
     "distilled": Strategy(_student_net, _distil, "lr_scratch",
-                          f"untrained {STUDENT} that learns from a fine-tuned network"),
+                          N_("untrained mobilenet0.25 that learns from a fine-tuned network")),
 }
 # fmt: on
 
@@ -227,11 +228,12 @@ def find_strategy(name: str) -> Strategy:
         return STRATEGIES[name]
     if freeze_k := re.fullmatch(r"freeze-([1-9][0-9]*)", name):
         make_net = partial(_partly_frozen_net, k=int(freeze_k[1]))
-        return _by_gradient(
-            make_net, "lr_finetune", f"the first {freeze_k[1]} stages frozen, the other layers fine-tuned"
-        )
+        description = _("the first {number} stages frozen, the other layers fine-tuned").format(number=freeze_k[1])
+        return _by_gradient(make_net, "lr_finetune", description)
     if codes_k := re.fullmatch(EARLY, name):
-        description = f"logistic regression on the CNN codes of stage {codes_k[1]} of the source model"
+        description = _("logistic regression on the CNN codes of stage {stage} of the source model").format(
+            stage=codes_k[1]
+        )
         return _on_codes("softmax", description, partial(early_net, k=int(codes_k[1])))
     choice = (
         f"{', '.join(STRATEGIES)}, or freeze-1, freeze-2, … to freeze so many stages, or codes-softmax-1, "

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image, ImageFile
 
+from _data_hub.language import _
 from d2ltl.data.formats import PathLike, fault_of
 from d2ltl.errors import ImageFolderError
 
@@ -220,5 +221,6 @@ class DecodedImages:
         if not ranges:
             return None
         levels = _levels(ranges)
-        logger.info("the pixels of the images have more than 8 bits: %g is read as black, %g as white", *levels)
+        text = _("the pixels of the images have more than 8 bits: {black:g} is read as black, {white:g} as white")
+        logger.info(text.format(black=levels[0], white=levels[1]))
         return levels

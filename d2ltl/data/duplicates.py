@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from _data_hub.language import N_, _, retell
 from d2ltl.data.decoding import image_size
 from d2ltl.data.folders import ImageFolder
 from d2ltl.errors import ImageFolderError, SettingsError
@@ -22,6 +23,12 @@ logger = logging.getLogger(__name__)
 COMPARED_BYTES = 2**28  # at most so many bytes of pixels are decoded only to compare them
 NEAR_BITS = 4  # the perceptual hashes of near-duplicates differ in at most so many of 64 bits
 NAMED = 3  # number of copies that a warning names
+
+LEAKED = N_("{number} of the {all} test images are training images too, so the test accuracy is too high")
+CONFUSED = N_("{number} of {all} images are in another class too")
+COPIED = N_("{number} of {all} images are copies of others")
+THE_SAME, NEARLY_THE_SAME = N_("{name} is the same as {other}"), N_("{name} is nearly the same as {other}")
+MORE = N_("and {number} more")
 
 
 def find_copies(*parts: ImageFolder, near: bool = False) -> np.ndarray:
@@ -51,7 +58,8 @@ def find_copies(*parts: ImageFolder, near: bool = False) -> np.ndarray:
     compared = [image for same_size in _alike(sizes, sizes.__getitem__) for image in same_size]
     total = sum(3 * height * width for height, width in map(sizes.__getitem__, compared))
     if not near and total > COMPARED_BYTES:
-        logger.info("copies are found by the bytes of their files only; --check-duplicates compares the pixels too")
+        text = _("copies are found by the bytes of their files only; --check-duplicates compares the pixels too")
+        logger.info(text)
     else:
         same = np.arange(len(images))
         for copies in _alike(compared, lambda image: _digest(pixels(image))):
@@ -76,21 +84,29 @@ def note_copies(train: ImageFolder, test: ImageFolder, *, near: bool = False) ->
 
     def examples(copies: list[int]) -> str:
         names = [[printable(os.path.relpath(paths[i], top)) for i in (copy, first[copy])] for copy in copies[:NAMED]]
-        more = f"; and {len(copies) - NAMED} more" if copies[NAMED:] else ""
-        return "; ".join(f"{name} is {'nearly ' * near}the same as {other}" for name, other in names) + more
+        pairs = [(NEARLY_THE_SAME if near else THE_SAME).format(name=name, other=other) for name, other in names]
+        return "; ".join([*pairs, *([MORE.format(number=len(copies) - NAMED)] if copies[NAMED:] else [])])
 
     copies = [i for i in range(len(paths)) if first[i] != i]
     leaked = [i for i in copies if first[i] < len(train) <= i]
     confused = [i for i in copies if classes[i] != classes[first[i]]]
     others = sorted({*copies} - {*leaked} - {*confused})
     remarks = [
-        (leaked, f"of the {len(test)} test images are training images too, so the test accuracy is too high"),
-        (confused, f"of {len(paths)} images are in another class too"),
-        (others, f"of {len(paths)} images are copies of others"),
+        (leaked, LEAKED.format(number=len(leaked), all=len(test))),
+        (confused, CONFUSED.format(number=len(confused), all=len(paths))),
+        (others, COPIED.format(number=len(others), all=len(paths))),
     ]
-    train.copies = [f"{len(some)} {remark}: {examples(some)}." for some, remark in remarks if some]
-    for remark in train.copies:
-        logger.warning("%s", remark)
+    train.copies = [f"{remark}: {examples(some)}." for some, remark in remarks if some]
+    for sentence in train.copies:
+        logger.warning("%s", retell_copies(sentence))
+
+
+def retell_copies(sentence: str) -> str:
+    """Return a sentence of `copies` in the language of the reader."""
+    remark, _separator, examples = sentence[:-1].partition(": ")
+    told = [retell(example, NEARLY_THE_SAME, THE_SAME, MORE) for example in examples.split("; ")]
+    remark = retell(remark, LEAKED, CONFUSED, COPIED)
+    return _("{remark}: {examples}.").format(remark=remark, examples="; ".join(told))
 
 
 def _alike(images: Iterable[int], key: Callable[[int], Hashable]) -> Iterator[list[int]]:
@@ -118,7 +134,7 @@ def _near_pairs(images: list[int], pixels: Callable[[int], np.ndarray]) -> Itera
             "To find near-duplicates, install the package imagehash: pip install imagehash (the extra duplicates)."
         ) from error
     hashed, hashes = [], []
-    for image in with_progress(images, "comparing images", "image"):
+    for image in with_progress(images, _("comparing images"), "image"):
         try:
             hashes.append(phash(Image.fromarray(pixels(image))).hash.ravel())
             hashed.append(image)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from mxnet.gluon.data.vision import ImageFolderDataset
 
+from _data_hub.language import N_, _
 from d2ltl.arrays import to_mx
 from d2ltl.data.decoding import REMEDY, DecodedImages, Detail, Levels
 from d2ltl.data.formats import SUFFIXES, PathLike, fault_of
@@ -80,11 +81,10 @@ class ImageFolder(ImageFolderDataset):
                 )
             self.items += [(os.fspath(path), label) for path in images]
         if below := len(self.items) - sum(len(folder.images) for folder in tree.folders):
-            logger.info(
-                "%s: %d of %d images are in folders below the class folders", printable(self.root), below, len(self)
-            )
+            text = _("{folder}: {number} of {all} images are in folders below the class folders")
+            logger.info(text.format(folder=printable(self.root), number=below, all=len(self)))
         if outside := len(self._tree.all_images()) - len(self.items):
-            self.left_out["images outside of the class folders"] += outside
+            self.left_out[N_("images outside of the class folders")] += outside
 
     @classmethod
     def of(cls, images: ImageFolderDataset) -> ImageFolder:
@@ -199,7 +199,8 @@ class ImageFolder(ImageFolderDataset):
     def drop_unreadable(self) -> ImageFolder:
         """Return the images that can be read. The other images are logged and listed in `skipped`."""
         readable, skipped = [], []
-        for i, (path, _) in enumerate(with_progress(self.items, f"checking {self.root}", "image")):
+        work = _("checking {folder}").format(folder=self.root)
+        for i, (path, _label) in enumerate(with_progress(self.items, work, "image")):
             try:
                 self._decoded.read(path)
                 readable.append(i)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from _data_hub.language import N_, _
 from d2ltl.data.folders import ImageFolder
 from d2ltl.data.pairs import Pair, describe_numbers
 from d2ltl.files import isolated, printable
@@ -16,7 +17,7 @@ from d2ltl.files import isolated, printable
 logger = logging.getLogger(__name__)
 
 CLASSES_LISTED = 20  # of more classes, only the one with the fewest images and the one with the most are named
-PURPOSES = {"train": "to train", "validation": "for validation", "test": "to test"}
+PURPOSES = {"train": N_("to train"), "validation": N_("for validation"), "test": N_("to test")}
 
 
 def take_inventory(pair: Pair, folds: int | None = None) -> dict[str, Any]:
@@ -30,7 +31,7 @@ def take_inventory(pair: Pair, folds: int | None = None) -> dict[str, Any]:
     parts = {"train": train, "validation": train.validation, "test": test}
     given = {use: images for use, images in parts.items() if images is not None}
     left_out = sum((images.left_out for images in given.values()), Counter())
-    left_out["images that cannot be read"] += sum(len(images.skipped) for images in given.values())
+    left_out[N_("images that cannot be read")] += sum(len(images.skipped) for images in given.values())
     counted = {use: _count(images) for use, images in given.items()}
     crossed = {} if folds is None else {"folds": folds}
     return {"parts": counted, "left_out": dict(+left_out), "copies": [*train.copies], **crossed}
@@ -46,11 +47,14 @@ def describe_inventory(inventory: dict[str, Any]) -> str:
     parts = inventory["parts"]
     names = [f"{printable(Path(part['folder']).name)}/" for part in parts.values()]
     if "folds" in inventory:
-        uses = f"in {inventory['folds']} folds (of {' + '.join(dict.fromkeys(names))})"
+        uses = _("in {folds} folds (of {folders})").format(
+            folds=inventory["folds"], folders=" + ".join(dict.fromkeys(names))
+        )
     elif parts["train"]["folder"] == parts["test"]["folder"]:
-        uses = f"{' + '.join(PURPOSES[use] for use in parts)} (drawn from {names[0]})"
+        purposes = " + ".join(_(PURPOSES[use]) for use in parts)
+        uses = _("{purposes} (drawn from {folder})").format(purposes=purposes, folder=names[0])
     else:
-        uses = " + ".join(f"{PURPOSES[use]} ({name})" for use, name in zip(parts, names))
+        uses = " + ".join(f"{_(PURPOSES[use])} ({name})" for use, name in zip(parts, names))
     numbers = {
         name: [part["of_class"].get(name, 0) for part in parts.values()]
         for name in dict.fromkeys(name for part in parts.values() for name in part["of_class"])
@@ -58,10 +62,15 @@ def describe_inventory(inventory: dict[str, Any]) -> str:
     by_class = [f"{isolated(name)} {_numbers(inventory, of_parts)}" for name, of_parts in numbers.items()]
     if len(by_class) > CLASSES_LISTED:
         by_size = np.argsort([sum(of_parts) for of_parts in numbers.values()], kind="stable")
-        by_class = [f"{len(by_class)} classes from {by_class[by_size[0]]} to {by_class[by_size[-1]]}"]
-    total = f"in all {_numbers(inventory, [part['images'] for part in parts.values()])}"
-    left_out = describe_numbers(inventory["left_out"]) or "none"
-    return f"images {uses}: {', '.join([*by_class, total])}; left out: {left_out}"
+        fewest, most = (by_class[by_size[place]] for place in (0, -1))
+        some = _("{number} classes from {fewest} to {most}")
+        by_class = [some.format(number=len(by_class), fewest=fewest, most=most)]
+    return _("images {uses}: {by_class}, in all {total}; left out: {left_out}").format(
+        uses=uses,
+        by_class=", ".join(by_class),
+        total=_numbers(inventory, [part["images"] for part in parts.values()]),
+        left_out=describe_numbers(inventory["left_out"]) or _("none"),
+    )
 
 
 def _numbers(inventory: dict[str, Any], of_parts: list[int]) -> str:

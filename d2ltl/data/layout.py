@@ -12,10 +12,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
+from _data_hub.language import N_
 from d2ltl.errors import ImageFolderError
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"  # the uses of the parts
 BOTH = "train and validation"  # the use of the book's train_valid/, which has copies of the images in train/ and valid/
+
+FOR_BOTH = N_("images in {folder}/ for both train and validation")  # reasons why images are left out
+WITHOUT_CLASSES, ITSELF = N_("images in {folder}/ without class folders"), N_("images in {folder}/ itself")
+OUTSIDE = N_("images in {folder}/")
+UNKNOWN = N_("images in {folder}/ without known classes")
+REASONS = (FOR_BOTH, WITHOUT_CLASSES, ITSELF, UNKNOWN, OUTSIDE)
 
 PART_WORDS = {
     **dict.fromkeys(("train", "training"), TRAIN),
@@ -166,7 +173,7 @@ def _by_use(tree: Folder, parts: dict[str, list[Folder]]) -> tuple[dict[str, Fol
             parts[TRAIN] = both
         else:
             for folder in both:
-                left_out[f"images in {_name(tree, folder)}/ for both train and validation"] += _number(folder)
+                left_out[FOR_BOTH.format(folder=_name(tree, folder))] += _number(folder)
     chosen = {}
     for use, folders in parts.items():
         candidates = [folder for folder in folders if _has_classes(folder)] or folders
@@ -176,7 +183,7 @@ def _by_use(tree: Folder, parts: dict[str, list[Folder]]) -> tuple[dict[str, Fol
         chosen[use] = candidates[0]
         for folder in folders:
             if folder is not candidates[0]:
-                left_out[f"images in {_name(tree, folder)}/ without class folders"] += _number(folder)
+                left_out[WITHOUT_CLASSES.format(folder=_name(tree, folder))] += _number(folder)
     if TRAIN not in chosen or len(chosen) == 1:
         _refuse_lone(tree, list(chosen.values()), TRAIN in chosen)
     return chosen, left_out
@@ -231,10 +238,10 @@ def _without_loose_test(tree: Folder) -> tuple[Folder, Counter[str]]:
 
 def _outside(tree: Folder, inside: list[Folder]) -> Counter[str]:
     """Return the numbers of files in `tree` that are left out, and of images that are not in the given folders."""
-    left_out = tree.left_out + Counter({f"images in {tree.path.name}/ itself": len(tree.images)})
+    left_out = tree.left_out + Counter({ITSELF.format(folder=tree.path.name): len(tree.images)})
     for folder in tree.filled():
         if not any(folder.path in (part.path, *part.path.parents) for part in inside):
-            left_out[f"images in {folder.path.name}/"] += _number(folder)
+            left_out[OUTSIDE.format(folder=folder.path.name)] += _number(folder)
     return +left_out
 
 

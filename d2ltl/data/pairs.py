@@ -12,11 +12,12 @@ from typing import Union, cast
 
 from mxnet.gluon.data.vision import ImageFolderDataset
 
+from _data_hub.language import N_, _, retell
 from d2ltl.data.decoding import Levels
 from d2ltl.data.duplicates import note_copies
 from d2ltl.data.folders import ImageFolder, UnlabelledImages
 from d2ltl.data.formats import PathLike
-from d2ltl.data.layout import TEST, TRAIN, VALIDATION, Folder, find_classes, find_layout, is_divided
+from d2ltl.data.layout import REASONS, TEST, TRAIN, UNKNOWN, VALIDATION, Folder, find_classes, find_layout, is_divided
 from d2ltl.data.photographs import Photograph, Photographs, is_single
 from d2ltl.data.scanning import scan
 from d2ltl.data.subsets import split
@@ -81,7 +82,7 @@ def load_images(
     them, and may be called ``train.csv`` or ``trainLabels.csv`` too.
     """
     folder = find_data(root)
-    parts, _ = _read(Path(folder))
+    parts, _divided = _read(Path(folder))
     for images in parts.values():
         images.come_from(root, folder)
     train, test = _as_folders(_train_and_test(parts, seed), os.fspath(root))
@@ -103,8 +104,11 @@ def _train_and_test(parts: dict[str, ImageFolder], seed: int) -> Pair:
         return train, parts[VALIDATION]
     pair = split(train, TEST_SHARE, seed)
     pair[1].left_out.clear()  # it is counted with the training images
-    logger.info("%s: no test images with classes, so a fifth is drawn: %d images to train, %d to test, seed %d",
-                printable(train.root), *map(len, pair), seed)  # fmt: skip
+    text = _(
+        "{folder}: no test images with classes, so a fifth is drawn: {train} images to train, {test} to test, "
+        "seed {seed}"
+    )
+    logger.info(text.format(folder=printable(train.root), train=len(pair[0]), test=len(pair[1]), seed=seed))
     return pair
 
 
@@ -122,15 +126,16 @@ def _read(folder: Path) -> tuple[dict[str, ImageFolder], bool]:
         if any(names) or _has_known_classes(part, train):
             parts[use] = _with_classes(part, names)
         else:
-            train.left_out[f"images in {part.path.name}/ without known classes"] += len(part.all_images())
+            train.left_out[UNKNOWN.format(folder=part.path.name)] += len(part.all_images())
     if left_out := describe_numbers(sum((images.left_out for images in parts.values()), Counter())):
-        logger.warning("%s", printable(f"{folder}: left out {left_out}"))
+        logger.warning("%s", printable(_("{folder}: left out {files}").format(folder=folder, files=left_out)))
     return parts, layout.divided
 
 
 def describe_numbers(left_out: Mapping[str, int]) -> str:
     """Return the numbers of files that were left out, each with its reason, as a text."""
-    return ", ".join(f"{reason} ({number})" for reason, number in left_out.items() if number)
+    told = {retell(reason, *REASONS): number for reason, number in left_out.items() if number}
+    return ", ".join(f"{reason} ({number})" for reason, number in told.items())
 
 
 def _with_classes(part: Folder, names: list[str | None]) -> ImageFolder:
@@ -138,7 +143,7 @@ def _with_classes(part: Folder, names: list[str | None]) -> ImageFolder:
     if not any(names):
         return ImageFolder(part)
     images = UnlabelledImages(part).relabel(names)
-    images.left_out["images that the table of labels does not list"] += names.count(None)
+    images.left_out[N_("images that the table of labels does not list")] += names.count(None)
     return images
 
 
@@ -154,7 +159,7 @@ def _names_by_table(part: Folder, top: Path, train: ImageFolder | None = None) -
     if table is None:
         return []
     # A name without folder means a training image if there is one of this name.
-    others = () if train is None or table.parent == part.path else (Path(path).stem for path, _ in train.items)
+    others = () if train is None or table.parent == part.path else (Path(path).stem for path, _label in train.items)
     images = part.all_images()
     names = classes_of(images, table, frozenset(others))
     if images and train is None and not any(names):
@@ -163,8 +168,8 @@ def _names_by_table(part: Folder, top: Path, train: ImageFolder | None = None) -
             "(or the first one) must have the name of each image, and the column label its class."
         )
     if any(names):
-        logger.info("%s has the classes of %d of %d images", printable(f"{table}"), len(names) - names.count(None),
-                    len(names))  # fmt: skip
+        text, found = _("{table} has the classes of {number} of {all} images"), len(names) - names.count(None)
+        logger.info(text.format(table=printable(f"{table}"), number=found, all=len(names)))
     return names
 
 

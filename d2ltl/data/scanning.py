@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from _data_hub.language import N_
 from d2ltl.data.formats import SUFFIXES, PathLike, is_image
 from d2ltl.data.layout import Folder, part_name
 from d2ltl.data.masks import find_mask_folders, find_masks
@@ -46,7 +47,7 @@ def _scan(path: Path, above: frozenset[str], with_masks: bool) -> Folder:
     ]
     images, left_out = _sort_files([entry for entry in entries if not entry.is_dir()], beside_folders=bool(folders))
     masks, mask_folders = ([], []) if with_masks else (find_masks(images), find_mask_folders(images, folders))
-    left_out["masks"] = len(masks) + sum(len(folder.all_images()) for folder in mask_folders)
+    left_out[N_("masks")] = len(masks) + sum(len(folder.all_images()) for folder in mask_folders)
     return Folder(
         path,
         sorted({*images} - {*masks}),
@@ -62,13 +63,13 @@ def _sort_files(files: Sequence[Path], beside_folders: bool) -> tuple[list[Path]
     for file in files:
         suffix = file.suffix.lower()
         if suffix in ANNOTATIONS and file.stem in stems:
-            left_out["annotations of images"] += 1
+            left_out[N_("annotations of images")] += 1
         elif suffix == ".csv" or (suffix in DOCUMENTS and (beside_folders or (suffix and not stems))):
             continue  # a table of labels, a read-me, a folder of annotations
         elif _is_image(file):
             images.append(file)
         else:
-            left_out["files that are not images"] += 1
+            left_out[N_("files that are not images")] += 1
     return images, left_out
 
 

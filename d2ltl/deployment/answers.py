@@ -12,9 +12,10 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
+from _data_hub.language import N_, _, ngettext
 from d2ltl.cli import text_table
 from d2ltl.files import isolated, printable
-from d2ltl.fonts import drawn_names
+from d2ltl.fonts import drawn_label, drawn_names
 from d2ltl.plot import plot_images
 from d2ltl.training.calibration import SURE
 from d2ltl.training.predictions import Predictions
@@ -27,13 +28,15 @@ CAPTION_WIDTH = 20  # characters
 
 def table(answers: Predictions) -> str:
     """Return a table with a line for each photograph: file, class, probability, second class, "unsure"."""
-    rows = [["photograph", "class", "probability", "second class", ""]]
+    rows = [[_("photograph"), _("class"), _("probability"), _("second class"), ""]]
     names = [isolated(name) for name in answers.classes]
     for file, row, sure in zip(answers.files[:ROWS], answers.probabilities, answers.sure):
         (name, highest), (second, next_highest) = ((names[i], row[i]) for i in np.argsort(-row)[:2])
-        rows.append([printable(file), name, f"{highest:.3f}", f"{second} {next_highest:.3f}", "" if sure else "unsure"])
+        rows.append(
+            [printable(file), name, f"{highest:.3f}", f"{second} {next_highest:.3f}", "" if sure else _("unsure")]
+        )
     more = len(answers.files) - ROWS
-    return "\n".join([text_table(rows), *([f"… and {more} more"] if more > 0 else [])])
+    return "\n".join([text_table(rows), *([_("… and {number} more").format(number=more)] if more > 0 else [])])
 
 
 def summary(answers: Predictions, calibrated: bool) -> str:
@@ -42,12 +45,17 @@ def summary(answers: Predictions, calibrated: bool) -> str:
     order = [i for i in np.argsort(-counts, kind="stable") if counts[i]]
     by_class = ", ".join(f"{isolated(answers.classes[i])} {counts[i]}" for i in order)
     unsure = int((~answers.sure).sum())
-    calibration = "" if calibrated else " The probabilities are not calibrated: they may be too high or too low."
-    return f"{_number(answers)}: {by_class}; {unsure} unsure (probability below {SURE:g}).{calibration}"
+    counted = _("{images}: {by_class}; {unsure} unsure (probability below {sure:g}).").format(
+        images=_number(answers), by_class=by_class, unsure=unsure, sure=SURE
+    )
+    if calibrated:
+        return counted
+    return _("{counted} The probabilities are not calibrated: they may be too high or too low.").format(counted=counted)
 
 
 def _number(answers: Predictions) -> str:
-    return f"{len(answers.files)} image{'s' * (len(answers.files) != 1)}"
+    number = len(answers.files)
+    return ngettext("{number} image", "{number} images", number).format(number=number)
 
 
 def as_csv(answers: Predictions) -> bytes:
@@ -89,10 +97,15 @@ def contact_sheet(answers: Predictions, where: Callable[[np.ndarray, int], np.nd
     for i, (row, sure) in enumerate(zip(answers.probabilities[:SHEET], answers.sure)):
         best = int(row.argmax())
         pixels = answers.images.read(i)
-        shown.append((_thumbnail(pixels), f"{names[best]}\n{row[best]:.2f}{'' if sure else ', unsure'}"))
+        caption = f"{names[best]}\n{row[best]:.2f}"
+        shown.append((_thumbnail(pixels), caption if sure else drawn_label(N_("{answer}, unsure"), answer=caption)))
         if where:
-            shown.append((_thumbnail(where(pixels, best)), f"where {names[best]}"))
-    title = _number(answers) if len(answers.files) <= SHEET else f"the first {SHEET} of {_number(answers)}"
+            shown.append((_thumbnail(where(pixels, best)), drawn_label(N_("where {name}"), name=names[best])))
+    title = (
+        _number(answers)
+        if len(answers.files) <= SHEET
+        else _("the first {shown} of {images}").format(shown=SHEET, images=_number(answers))
+    )
     return plot_images({title: shown})
 
 

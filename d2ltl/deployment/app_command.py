@@ -8,24 +8,25 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from _data_hub.language import N_, _
 from d2ltl.cli import add_options, new_parser, run_command
 from d2ltl.deployment.run_argument import add_run
 
 if TYPE_CHECKING:
     from d2ltl.deployment.neighbours import Neighbours
 
-DESCRIPTION = """\
+DESCRIPTION = N_("""\
 Shows a trained network in the browser: a page to drop photographs on. It answers with the class, the probabilities,
 where in the photograph the class is, and the most similar training images. Nothing is sent to another machine, and
-photographs are deleted after the answer. Needs the extra app and Python 3.10 or later."""
-EXAMPLES = """\
+photographs are deleted after the answer. Needs the extra app and Python 3.10 or later.""")
+EXAMPLES = N_("""\
 examples:
   python -m d2ltl app results/2026-11-26-101500              the best network of a comparison
   python -m d2ltl app results/a/runs/lp-ft-seed0 --data ~/photos
                                                              one run, whose training images have moved
   python -m d2ltl app results/a --host 0.0.0.0 --port 8000   for everyone who can reach this machine
 Exit status: 2 error in arguments or data, 130 ended by Ctrl-C.
-"""
+""")
 
 
 def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -34,13 +35,13 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     # fmt: off
     add_run(parser)
     parser.add_argument("--data", metavar="NAME|DIR|ARCHIVE",
-                        help="where the training images are, of which the nearest are shown; default: those of the "
-                             "comparison, if they are on this machine")
+                        help=_("where the training images are, of which the nearest are shown; default: those of the "
+                               "comparison, if they are on this machine"))
     add_options(parser, "--skip-unreadable")
-    parser.add_argument("--port", type=int, metavar="N", help="port of the page; default: a free one from 7860 on")
+    parser.add_argument("--port", type=int, metavar="N", help=_("port of the page; default: a free one from 7860 on"))
     parser.add_argument("--host", default="127.0.0.1", metavar="ADDRESS",
-                        help="address of this machine that the page is served at; default: %(default)s, which only "
-                             "this machine can reach")
+                        help=_("address of this machine that the page is served at; default: %(default)s, which only "
+                               "this machine can reach"))
     # fmt: on
     return parser.parse_args(argv)
 
@@ -48,7 +49,7 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     """Serve the page. Return the exit status: 2 after an error in arguments or data, 130 after Ctrl-C."""
     args = parse(argv)
-    return run_command(lambda: _serve(args), lambda: "The page is closed; no photograph was kept.")
+    return run_command(lambda: _serve(args), lambda: _("The page is closed; no photograph was kept."))
 
 
 def _serve(args: argparse.Namespace) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from mxnet import MXNetError
 from mxnet.gluon import HybridBlock, SymbolBlock
 
+from _data_hub.language import _
 from d2ltl.comparison.runs import Run, RunFolder
 from d2ltl.comparison.strategies import architecture
 from d2ltl.datasets import BOOK
@@ -106,9 +107,11 @@ def _best_run(folder: Path) -> Path:
 
     file, best = max(runs.items(), key=lambda item: (mean(item[1].strategy), accuracy(item[1])))
     fold = re.search(r"-fold(\d+)$", file.stem)
-    name = f"{best.strategy}, seed {best.seed}" + (f", fold {fold[1]}" if fold else "")
+    name = _("{strategy}, seed {seed}").format(strategy=best.strategy, seed=best.seed)
+    if fold:
+        name = _("{run}, fold {fold}").format(run=name, fold=fold[1])
     if len(runs) > 1:
-        name += f", the most accurate of {len(runs)} networks"
+        name = _("{run}, the most accurate of {number} networks").format(run=name, number=len(runs))
     logger.info("%s: %s", folder, name)
     return file
 

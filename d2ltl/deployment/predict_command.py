@@ -7,14 +7,15 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from _data_hub.language import N_, _
 from d2ltl.cli import add_options, new_parser, run_command
 from d2ltl.deployment.run_argument import add_run
 
-DESCRIPTION = """\
+DESCRIPTION = N_("""\
 Asks a trained network about new photographs. Prints the class and its probability for each photograph. "unsure" marks
 an answer with a probability below 0.8: more than one such answer in five is wrong, if the probabilities are
-calibrated."""
-EXAMPLES = """\
+calibrated.""")
+EXAMPLES = N_("""\
 examples:
   python -m d2ltl predict results/2026-11-26-101500 photo.jpg
                                                              the best network of a comparison, one photograph
@@ -25,7 +26,7 @@ examples:
   python -m d2ltl predict model.onnx photos/                 an exported network (needs the extra onnx)
 A network knows its classes only: of anything else, its answer means nothing, even if it is sure.
 Exit status: 0 success, 2 error in arguments or data, 130 interrupted.
-"""
+""")
 
 
 def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -34,22 +35,24 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     # fmt: off
     add_run(parser)
     parser.add_argument("photographs", nargs="+", metavar="PHOTO|FOLDER",
-                        help="files, folders with all images below them, or archives")
+                        help=_("files, folders with all images below them, or archives"))
     add_options(parser, "--skip-unreadable")
-    parser.add_argument("--csv", type=Path, metavar="FILE", help="write the probabilities of all classes as CSV")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write them as JSON")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="write a contact sheet of the photographs (PNG)")
+    parser.add_argument("--csv", type=Path, metavar="FILE", help=_("write the probabilities of all classes as CSV"))
+    parser.add_argument("--json", type=Path, metavar="FILE", help=_("write them as JSON"))
+    parser.add_argument("--out", type=Path, metavar="FILE", help=_("write a contact sheet of the photographs (PNG)"))
     parser.add_argument("--where", action="store_true",
-                        help="show on the contact sheet where in each photograph the class is; needs --out")
+                        help=_("show on the contact sheet where in each photograph the class is; needs --out"))
     # fmt: on
     args = parser.parse_args(argv)
     if args.where and not args.out:
-        parser.error("--where needs --out, the file of the contact sheet")
+        parser.error(_("--where needs --out, the file of the contact sheet"))
     if args.out and args.out.suffix.lower() != ".png":
-        parser.error(f"--out {args.out}: the contact sheet is a PNG file, so the name ends with .png")
+        parser.error(
+            _("--out {file}: the contact sheet is a PNG file, so the name ends with .png").format(file=args.out)
+        )
     for file in filter(None, (args.csv, args.json, args.out)):  # before the work is done
         if not file.parent.is_dir():
-            parser.error(f"{file}: there is no folder {file.parent}")
+            parser.error(_("{file}: there is no folder {folder}").format(file=file, folder=file.parent))
     return args
 
 

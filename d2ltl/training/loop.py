@@ -14,6 +14,7 @@ from mxnet import autograd, gluon
 from mxnet.lr_scheduler import CosineScheduler
 from tqdm import tqdm
 
+from _data_hub.language import _
 from d2ltl import runtime
 from d2ltl.errors import CheckpointError, DivergenceError, SettingsError
 from d2ltl.history import Epoch, History
@@ -85,7 +86,13 @@ def fit(
     for number in range(len(history) + 1, num_epochs + 1):
         if seed is not None:
             runtime.reseed(seed, number)
-        shown = with_progress(iter(batches), f"epoch {number}/{num_epochs}", "batch", len(batches), log.estimate)
+        shown = with_progress(
+            iter(batches),
+            _("epoch {number}/{all}").format(number=number, all=num_epochs),
+            "batch",
+            len(batches),
+            log.estimate,
+        )
         mean_loss, train_acc, images, seconds = _train_epoch(step, shown, number, trainer)
         workers.average_statistics(trainer._params)
         tested: dict[str, Any] = {"test_acc": None}

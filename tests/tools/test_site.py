@@ -17,8 +17,9 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
     folder = tmp_path_factory.mktemp("site")
-    (folder / "html").mkdir()
-    (folder / "html/index.html").write_text("the documentation")
+    for language in ("", "vi", "zh_TW", "zh_CN"):
+        (folder / "html" / language).mkdir()
+        (folder / "html" / language / "index.html").write_text("the documentation")
     codes = {"size": 32, "strategies": ["codes-softmax"]}
     short = [one._replace(options={**one.options, **codes, "cross_validate": None}) for one in site.COMPARISONS]
     with pytest.MonkeyPatch.context() as patch:
@@ -29,7 +30,7 @@ def built(tmp_path_factory):
 
 def test_every_link_of_the_first_page_leads_to_a_file(built):
     links = re.findall(r'href="([^":]+)"', (built / "index.html").read_text(encoding="utf-8"))
-    assert len(links) == 2 + len(site.COMPARISONS)
+    assert len(links) == 5 + len(site.COMPARISONS)
     assert [link for link in links if not (built / link).is_file()] == []
 
 
