@@ -113,6 +113,15 @@ def test_another_number(tmp_path, text, translation, lacking, added):
 
 
 @pytest.mark.parametrize(
+    ("translation", "wrong"), [("1. Tăng tốc", 1), ("12. Tăng 1 lần", 1), (r"1\. Tăng tốc", 0), ("Bước 1. Tăng tốc", 0)]
+)
+def test_a_heading_with_a_number_is_no_list(tmp_path, translation, wrong):
+    found = problems(tmp_path, [("1. Go faster" if "12" not in translation else "12. Go 1 faster", translation)])
+    assert [problem for problem in found if "item of a list" in problem] == found
+    assert len(found) == wrong
+
+
+@pytest.mark.parametrize(
     ("text", "translation"),
     [("three of 1,000, or 95 %", "95% hay ba trong 1,000"), ("1 to 2", "2、1"), ("224 × 224.", "224×224。")],
 )
@@ -215,6 +224,9 @@ def test_a_longer_term_hides_the_shorter_ones_in_it():
         ("批次正規化", "批量规范化"),
         ("信賴區間 95 %", "置信区间 95 %"),
         ("程式庫的工作行程", "库的工作进程"),
+        ("執行程式，一行程式", "运行程序，一行程序"),
+        ("亂數產生器的亂數", "随机数生成器的随机数"),
+        ("橫列和直行", "行和列"),
         ("預設 `預設`，[檔案](資料夾/檔案.md)", "默认 `預設`，[文件](資料夾/檔案.md)"),
     ],
 )

@@ -71,6 +71,8 @@ def check_message(message: Message, terms: Mapping[str, str]) -> Iterator[str]:
     elif message.fuzzy:
         yield "has the translation of an earlier text: change it and delete the line '#, fuzzy'"
     else:
+        if number := re.match(r"(\d+)\. ", translation):
+            yield rf"would be an item of a list to Markdown: begin with '{number[1]}\. '"
         yield from _differing(_kept(text), _kept(translation))
         yield from _differing(_numbers(text), _numbers(translation))
         yield from _other_terms(message, text, translation, terms)
