@@ -64,7 +64,7 @@ def plot_images(
     for part, rows, (name, group) in zip(parts, num_rows, groups.items()):
         heading = name if group else drawn_label(N_("{name}: none"), name=name)
         with fonts_for([heading]):
-            part.suptitle(heading, fontsize="medium", fontweight="bold", parse_math=False)
+            part.suptitle(heading, fontsize="large", parse_math=False)
         axes = part.subplots(rows, num_cols, squeeze=False).flatten()
         _draw_images(axes, [img for img, _ in group], [caption for _, caption in group])
     with fonts_for([title]):
@@ -118,7 +118,8 @@ def plot_lines(
     grey line shows `chance`, the accuracy of a classifier that always predicts the same class.
     """
     figure = Figure(figsize=(6.5, 3.4), layout="constrained")
-    ax = figure.subplots()
+    with fonts_for([xlabel, ylabel, title]):
+        ax = figure.subplots()
     for name, curve in curves.items():
         values = [np.atleast_1d(value) for value in curve.values()]
         spread = [value.std(ddof=1) if len(value) > 1 else 0 for value in values]
@@ -146,7 +147,9 @@ def plot_bars(series: Mapping[str, Mapping[str, Any]], ylabel: str = "test accur
     groups = [*next(iter(series.values()))]
     places, width = np.arange(len(groups)), 0.8 / len(series)
     figure = Figure(figsize=(7, 3.4), layout="constrained")
-    ax = figure.subplots()
+    with fonts_for([*groups, ylabel, title]):
+        ax = figure.subplots()
+        ax.set_xticks(places, groups, fontsize="small")
     for i, (label, by_group) in enumerate(series.items()):
         values = [np.atleast_1d(by_group[group]) for group in groups]
         shifted = places + width * (i - (len(series) - 1) / 2)
@@ -157,7 +160,6 @@ def plot_bars(series: Mapping[str, Mapping[str, Any]], ylabel: str = "test accur
     if chance:
         heights = [chance[group] for group in groups]
         ax.hlines(heights, places - 0.4, places + 0.4, "black", "--", linewidth=1, label=drawn_label(CONSTANT))
-    ax.set_xticks(places, groups, fontsize="small")
     ax.set(ylabel=ylabel, ylim=(0, 1), title=title)
     legend_beside(figure)
     return figure

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from d2ltl import fonts, plot
+from d2ltl.exercises import plots as exercise_plots
 
 NAMES = ["热狗", "ホットドッグ", "핫도그", "кот", "نقانق", "हॉट", "🌭", "$5_a$", "caf\u0065\u0301", "a\udcffb", "<b>"]
 
@@ -24,6 +25,9 @@ def test_every_script_is_drawn_or_numbered():
         plot.png(plot.plot_confusion({"a": np.eye(11, dtype=int), "b": np.eye(11, dtype=int)}, NAMES, names[0]))
         plot.png(plot.plot_images({names[0]: [(image, f"{name}\n99%") for name in names]}, names[1]))
         plot.png(plot.plot_curves({}, names[2]))
+        plot.png(plot.plot_lines({names[0]: {1: 0.5}}, names[1], names[2], title=names[3]))
+        plot.png(plot.plot_bars({names[0]: {names[1]: 0.5}}, names[2], names[3]))
+        plot.png(exercise_plots.plot_learning_curve([], names[0], 0.5))
         plot.show_images([image] * 11, 3, 4, names)[0].figure.canvas.draw()
 
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from d2ltl.data.folders import ImageFolder
 from d2ltl.exercises.class_rows import ClassRow
 from d2ltl.exercises.trials import Trial
-from d2ltl.fonts import drawn_names
+from d2ltl.fonts import drawn_names, fonts_for
 from d2ltl.plot import draw_chance, legend_beside, plot_images
 
 DPI = 80
@@ -20,7 +20,8 @@ CAPTION_WIDTH = 16  # characters in a line above an image
 
 def _new_figure(title: str, width: float) -> Figure:
     figure = Figure(figsize=(width, 3.6), dpi=DPI, layout="constrained")
-    figure.suptitle(title, fontsize="medium", parse_math=False)
+    with fonts_for([title]):
+        figure.suptitle(title, fontsize="medium", parse_math=False)
     return figure
 
 
