@@ -139,11 +139,7 @@ AXES = {
     ),
     "megapixels": Axis(
         *("megapixels of a photograph", photographs, "megapixels", (0.1, 0.4, 1.5, 5, 12)),
-        *(
-            {"scan_s": "scanning", "load_s": "loading, first time", "plain_s": "plain decoding in draft mode"},
-            "s per image",
-            1,
-        ),
+        *({"load_s": "loading, first time", "plain_s": "plain decoding in draft mode"}, "s per image", 1),
     ),
 }
 """Axes of growth. The memory is that of the points of ``images``."""
