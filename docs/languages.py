@@ -15,8 +15,8 @@ from sphinx import addnodes
 from sphinx.transforms import SphinxTransform
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
-from tools.translations import LANGUAGES, WRITTEN
-from tools.translations.catalogues import derive, read_terms, simplify
+from tools.translations import LANGUAGES, WRITTEN, pictures
+from tools.translations.catalogues import derive, folder_of, read, read_terms, simplify
 
 HERE = Path(__file__).parent
 TRANSLATED = ["index", "glossary", "howto/*", "chapters/01-fine-tuning", "chapters/02-exercises"]
@@ -119,9 +119,17 @@ def derive_simplified(app, config) -> None:
         derive()
 
 
+def draw_pictures(app) -> None:
+    """Write the pictures of the chapters in the language of the pages."""
+    if app.config.language != "en":
+        catalogue = read(folder_of(app.config.language) / f"{pictures.DOMAIN}.po")
+        pictures.write_pictures(HERE / "chapters" / "images", app.config.language, catalogue)
+
+
 def setup(app) -> None:
     """Connect all of this."""
     app.connect("config-inited", derive_simplified)
     app.connect("builder-inited", leave_out_pages)
+    app.connect("builder-inited", draw_pictures)
     app.connect("html-page-context", offer_languages)
     app.add_transform(TermsInOtherLanguages)

@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("sphinx_intl", reason="needs the extra docs")
 
-from tools.translations import catalogues
+from tools.translations import WRITTEN, catalogues, pictures
 from tools.translations.check import find_terms, has_words
 
 pytestmark = pytest.mark.full  # needs the extra docs
@@ -271,3 +271,19 @@ def test_the_catalogues_of_the_project():
     check = [sys.executable, "-m", "tools.translations", "check"]
     done = subprocess.run(check, cwd=catalogues.ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_words_of_a_picture_are_translated_and_nothing_else():
+    svg = '<svg><title>A layer</title><text x="1">a &lt; layer</text><text>2</text><text>…</text><path d="M1 2"/></svg>'
+    drawn = pictures.translated(svg, {"A layer": "Một tầng", "a < layer": "tầng <"})
+    assert drawn == svg.replace("A layer", "Một tầng").replace("a &lt; layer", "tầng &lt;")
+
+
+@pytest.mark.parametrize("language", WRITTEN)
+def test_a_picture_has_no_english_words_in_another_language(tmp_path, language):
+    catalogue = catalogues.read(catalogues.folder_of(language) / f"{pictures.DOMAIN}.po")
+    pictures.write_pictures(tmp_path, language, catalogue)
+    [drawn] = tmp_path.glob(f"four-steps.{language}.svg")
+    words = pictures.WORDS.findall(drawn.read_text(encoding="utf-8"))
+    assert len(words) > 20
+    assert not {message.id for message in pictures.template()} & set(words)

@@ -15,7 +15,7 @@ from babel.messages.pofile import read_po, write_po
 from opencc import OpenCC
 from sphinx_intl import basic
 
-from tools.translations import WRITTEN
+from tools.translations import WRITTEN, pictures
 from tools.translations.check import KEPT, check_catalogue
 
 ROOT = Path(__file__).parents[2]
@@ -100,11 +100,13 @@ def read_terms(language: str) -> dict[str, str]:
 
 @contextmanager
 def templates_of_pages() -> Iterator[Path]:
-    """Make a folder with templates, catalogues without translations, of what is to be translated on the pages."""
+    """Make a folder with templates, catalogues without translations, of what the pages and their pictures say."""
     with tempfile.TemporaryDirectory() as folder:
         pages, doctrees = f"{folder}/pages", f"{folder}/doctrees"
         sphinx = [sys.executable, "-m", "sphinx", "-b", "gettext", "-q", "-W", "--keep-going", "-d", doctrees]
         subprocess.run([*sphinx, str(DOCS), pages], check=True)
+        with Path(pages, f"{pictures.DOMAIN}.pot").open("wb") as file:
+            write_po(file, pictures.template(), omit_header=True)
         yield Path(pages)
 
 
