@@ -10,6 +10,7 @@ import pytest
 catalogue = pytest.importorskip(
     "tools.translations.commands", reason="needs Babel and OpenCC, as the extra docs has them"
 )
+pytestmark = pytest.mark.full  # needs the extra docs
 
 
 def test_every_text_that_is_translated_is_found():
