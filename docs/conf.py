@@ -61,9 +61,9 @@ nitpick_ignore_regex = [("py:obj|py:class|py:exc", ".*")]
 
 def copy_chapters(app, config) -> None:
     """Bring the notebooks and their pictures into docs/, since Sphinx reads nothing outside of it."""
-    if config.language != "en":  # the English pages are built first
-        return
     chapters = HERE / "chapters"
+    if config.language != "en" and chapters.exists():  # the English pages are built first, the others side by side
+        return
     shutil.rmtree(chapters, ignore_errors=True)
     for pattern in ("*.ipynb", "images/*"):
         for file in (HERE.parent / "chapters").glob(pattern):

@@ -1,8 +1,8 @@
 // Prepares a photograph for the network as d2ltl does in Python (read_image and test_augs): the canvas of the browser
 // resizes in another way, and a network is sensitive to that.
 
-const ENOUGH = 1024; // pixels; a large JPEG is reduced to 1/2, 1/4 or 1/8 of its size, with both sides at least this
-const STRIP = 256; // rows that are read at once, a multiple of 8: a canvas of the whole photograph may be too large
+const LEAST = 256; // pixels; a large photograph is reduced to 1/2, 1/4, … of its size, with both sides at least this
+const STRIP = 256; // rows that are read at once, a power of 2: a canvas of the whole photograph may be too large
 const ONE = 2048; // OpenCV's fixed-point weights, in which MXNet resizes
 
 /**
@@ -10,13 +10,16 @@ const ONE = 2048; // OpenCV's fixed-point weights, in which MXNet resizes
  * The photograph is resized to `side` × `side`, and the centre is cut out.
  */
 export async function prepare(file, side, size) {
-  return resizedCentre(await read(file), side, size);
+  return resizedCentre(await read(file, side), side, size);
 }
 
-/** Return the photograph in a file, upright, as {pixels (RGB), width, height}. It throws if it is no image. */
-export async function read(file) {
+/**
+ * Return the photograph in a file, upright, as {pixels (RGB), width, height}; a large one reduced, but with at least
+ * `side` pixels on each side. It throws if the file is no image.
+ */
+export async function read(file, side) {
   const bitmap = await createImageBitmap(file, { imageOrientation: "from-image", colorSpaceConversion: "none" });
-  const factor = (await isJpeg(file)) ? reduction(bitmap) : 1;
+  const factor = reduction(bitmap, side);
   const [width, height] = [bitmap.width, bitmap.height].map((pixels) => Math.ceil(pixels / factor));
   const pixels = new Uint8Array(width * height * 3);
   const canvas = document.createElement("canvas");
@@ -34,13 +37,8 @@ export async function read(file) {
   return { pixels, width, height };
 }
 
-async function isJpeg(file) {
-  const [first, second] = new Uint8Array(await file.slice(0, 2).arrayBuffer());
-  return first === 0xff && second === 0xd8;
-}
-
-function reduction({ width, height }) {
-  return [8, 4, 2].find((factor) => Math.floor(Math.min(width, height) / ENOUGH) >= factor) ?? 1;
+function reduction({ width, height }, side) {
+  return 2 ** Math.floor(Math.log2(Math.max(1, Math.min(width, height) / Math.max(side, LEAST))));
 }
 
 /** Return the means of squares of `factor` × `factor` pixels, as RGB; the input is RGBA. */
