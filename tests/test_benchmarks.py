@@ -168,6 +168,8 @@ def test_linked_images_take_turns_by_class_and_repeat(stripes, tmp_path):
         ("runs", {"epochs": 1, "seeds": 1, "workers": 0}, {"seconds", "images_per_s"}),
         ("calls", {"workers": 1, "calls": 20}, {"start_s", "seconds_per_call"}),
         ("data_parallel", {"epochs": 2, "workers": 1}, {"step_s", "images_per_s", "mb_per_step"}),
+        ("steps", {"trains": True}, {"steps", "step_s", "multi_sgd_update_s", "multi_sgd_update_elements"}),
+        ("steps", {"trains": False}, {"steps", "step_s"}),
     ],
 )
 def test_the_worker_of_this_library_measures(stripes, do, settings, fields):
@@ -258,7 +260,7 @@ def test_a_step_has_the_means_of_its_layers_and_the_operators_outside_of_onednn(
 
 
 def test_the_limit_is_that_of_a_network_whose_layers_reach_their_roof():
-    layers = [Layer("dense", "forward", 100, 1, 3), Layer("change of layout", "forward", 0, 10, 2)]
+    layers = [Layer("dense layer and softmax", "forward", 100, 1, 3), Layer("change of layout", "forward", 0, 10, 2)]
     case = Case("train224", "d2ltl", layers, seconds=8)
     rates = measured("train224", "images_per_s", book=[5], pytorch=[5], pytorch_tuned=[6], d2ltl=[12.8])
     cells = limits_table([case], {False: Ceilings(100, 10)}, rates).splitlines()[2].split(" | ")
