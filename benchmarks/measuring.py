@@ -75,14 +75,20 @@ def task_of(work: Work, peer: str, folder: Path, classes: int) -> dict[str, Any]
 
 def run(peer: str, task: dict[str, Any]) -> dict[str, Any]:
     """Run a task in a peer's worker process, and return its results, or ``error`` with the last line on stderr."""
+    done = process(peer, task)
+    if done.returncode:
+        *_, message = ["no message", *done.stderr.strip().splitlines()]
+        return {"error": f"exit status {done.returncode}: {message}"}
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def process(peer: str, task: dict[str, Any], **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run a task in a peer's worker process with more environment variables, and return the finished process."""
     module = f"benchmarks.workers.{PEERS[peer].worker}"
     # `import d2ltl` set OMP_NUM_THREADS in this process; each peer must choose its number of threads itself
     environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
     if "threads" in task:
         environment["OMP_NUM_THREADS"] = str(task["threads"])
+    environment |= variables
     command = [python_of(PEERS[peer].environment), "-m", module, json.dumps(task)]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
-    if done.returncode:
-        *_, message = ["no message", *done.stderr.strip().splitlines()]
-        return {"error": f"exit status {done.returncode}: {message}"}
-    return json.loads(done.stdout.splitlines()[-1])
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)

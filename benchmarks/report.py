@@ -42,16 +42,21 @@ def row_figures(row: Row, measurements: Measurements) -> dict[str, float]:
 def reached(row: Row, goal: Goal, measurements: Measurements) -> tuple[float, bool]:
     """Return the value for a goal, or its ratio to the best of other peers, and whether the goal is met."""
     value = median_of(measurements, goal.work or row.work, goal.peer, row.field)
+    unit, bound = bound_of(row, goal, measurements)
+    return value / unit, value >= bound if goal.bound == "≥" else value <= bound
+
+
+def bound_of(row: Row, goal: Goal, measurements: Measurements) -> tuple[float, float]:
+    """Return the best value of the peers that a goal compares with (1 without peers), and the bound."""
     others = [median_of(measurements, row.work, peer, row.field) for peer in goal.than]
     unit = float(np.max(others)) if others else 1.0  # NaN if any of them is NaN
-    bound = goal.factor * unit + goal.allowance
-    return value / unit, value >= bound if goal.bound == "≥" else value <= bound
+    return unit, goal.factor * unit + goal.allowance
 
 
 def table(measurements: Measurements) -> str:
     """Return the measured rows as a Markdown table."""
     rows = [[row.letter, row.title, row.unit, *_figure_texts(row, measurements)] for row in _measured(measurements)]
-    return _markdown(["", "work", "unit", *PEERS], ["---"] * 3 + ["--:"] * len(PEERS), rows)
+    return markdown(["", "work", "unit", *PEERS], ["---"] * 3 + ["--:"] * len(PEERS), rows)
 
 
 def goals_table(measurements: Measurements) -> str:
@@ -62,9 +67,9 @@ def goals_table(measurements: Measurements) -> str:
         for goal in row.goals:
             if (row.work, goal.peer) in measured:
                 value, met = reached(row, goal, measurements)
-                figure = _text(value, "" if goal.than else row.unit)
+                figure = number_text(value, "" if goal.than else row.unit)
                 rows.append([row.letter, row.title, _goal_text(row, goal), figure, "✓" if met else "✗"])
-    return _markdown(["", "work", "goal", "reached", ""], ["---"] * 5, rows)
+    return markdown(["", "work", "goal", "reached", ""], ["---"] * 5, rows)
 
 
 def _measured(measurements: Measurements) -> list[Row]:
@@ -74,23 +79,24 @@ def _measured(measurements: Measurements) -> list[Row]:
 
 def _figure_texts(row: Row, measurements: Measurements) -> list[str]:
     figures = row_figures(row, measurements)
-    return [_text(figures[peer], row.unit) if peer in WORKS[row.work].peers else "" for peer in PEERS]
+    return [number_text(figures[peer], row.unit) if peer in WORKS[row.work].peers else "" for peer in PEERS]
 
 
-def _markdown(titles: list[str], alignment: list[str], rows: list[list[str]]) -> str:
+def markdown(titles: list[str], alignment: list[str], rows: list[list[str]]) -> str:
+    """Return a Markdown table."""
     return "\n".join(f"| {' | '.join(line)} |" for line in [titles, alignment, *rows])
 
 
 def _goal_text(row: Row, goal: Goal) -> str:
     subject = WORKS[goal.work].title if goal.work else goal.peer
-    factor = _text(goal.factor, "" if goal.than else row.unit)
+    factor = number_text(goal.factor, "" if goal.than else row.unit)
     best = f"the best of {', '.join(goal.than)}" if len(goal.than) > 1 else "".join(goal.than)
     than = " × this" if goal.work else f" × {best}" if best else ""
-    allowance = f" + {_text(goal.allowance, row.unit)}" if goal.allowance else ""
+    allowance = f" + {number_text(goal.allowance, row.unit)}" if goal.allowance else ""
     return f"{subject} {goal.bound} {factor}{than}{allowance}"
 
 
-def _text(value: float, unit: str) -> str:
+def number_text(value: float, unit: str) -> str:
     """Return a number as text with three digits; a share as a percentage."""
     if math.isnan(value):
         return "–"
@@ -106,7 +112,7 @@ def text_of(results: dict[str, Any]) -> str:
     rounds = max(record["round"] for record in results["measurements"])
     heading = (
         f"{results['date']}{', a quick run' if results['quick'] else ''}. Data: {results['data']}. Processor: "
-        f"{_title(machine)}. Medians of {rounds} round{'s' * (rounds > 1)}. Python {machine['python']}; "
+        f"{title_of(machine)}. Medians of {rounds} round{'s' * (rounds > 1)}. Python {machine['python']}; "
         f"book: d2l {book['d2l']}, MXNet {book['mxnet']}; pytorch: PyTorch {pytorch['torch']}; "
         f"d2ltl {machine['d2ltl']}, MXNet {ours['mxnet']}."
     )
@@ -128,7 +134,7 @@ def plot(measurements: Measurements) -> Figure:
         figures = row_figures(row, measurements)
         colours = ["tab:orange" if peer.startswith("d2ltl") else "tab:gray" for peer in figures]
         bars = axes.barh(list(figures), list(figures.values()), color=colours)
-        axes.bar_label(bars, [_text(value, row.unit) for value in figures.values()], padding=3)
+        axes.bar_label(bars, [number_text(value, row.unit) for value in figures.values()], padding=3)
         axes.margins(x=0.15)
         axes.set_title(row.title, fontsize=10)
         axes.set_xlabel(row.unit)
@@ -147,17 +153,18 @@ def publish(file: Path) -> None:
     for path in sorted(published.parent.glob("*.json")):
         of_one = json.loads(path.read_text("utf-8"))
         picture = f"![Images a second of each peer](published/{path.stem}.png)"
-        sections.append(f"### {_title(of_one['machine'])}\n\n{picture}\n\n{text_of(of_one)}")
+        sections.append(f"### {title_of(of_one['machine'])}\n\n{picture}\n\n{text_of(of_one)}")
     readme = HERE / "README.md"
     readme.write_text(between_markers(readme.read_text("utf-8"), "\n".join(sections)), encoding="utf-8")
 
 
 def published_file(machine: dict[str, Any]) -> Path:
     """Return the file of the published results of a machine's processor."""
-    return HERE / "published" / f"{re.sub(r'[^a-z0-9]+', '-', _title(machine).lower())}.json"
+    return HERE / "published" / f"{re.sub(r'[^a-z0-9]+', '-', title_of(machine).lower())}.json"
 
 
-def _title(machine: dict[str, Any]) -> str:
+def title_of(machine: dict[str, Any]) -> str:
+    """Return the name of a machine's processor, which says whether it has bfloat16."""
     return f"{machine['processor']}, {'with' if machine['bfloat16'] else 'without'} bfloat16"
 
 

@@ -8,6 +8,8 @@ from benchmarks.__main__ import begun
 from benchmarks.images import link_images
 from benchmarks.measuring import measure, run, task_of, works_of
 from benchmarks.peers import ENVIRONMENTS, OURS, PEERS
+from benchmarks.primitives import Ceilings, Layer, at_roof, layers_of, parse
+from benchmarks.roofline import Case, limits_table, shares_table
 from benchmarks.works import ROWS, WORKS, Goal, Row, Work
 from d2ltl.data.pairs import load_images
 
@@ -168,6 +170,8 @@ def test_linked_images_take_turns_by_class_and_repeat(stripes, tmp_path):
         ("runs", {"epochs": 1, "seeds": 1, "workers": 0}, {"seconds", "images_per_s"}),
         ("calls", {"workers": 1, "calls": 20}, {"start_s", "seconds_per_call"}),
         ("data_parallel", {"epochs": 2, "workers": 1}, {"step_s", "images_per_s", "mb_per_step"}),
+        ("steps", {"trains": True}, {"steps", "step_s", "multi_sgd_update_s", "multi_sgd_update_elements"}),
+        ("steps", {"trains": False}, {"steps", "step_s"}),
     ],
 )
 def test_the_worker_of_this_library_measures(stripes, do, settings, fields):
@@ -212,3 +216,90 @@ def test_growth_goes_on_where_it_stopped(tmp_path, monkeypatch):
     (tmp_path / "growth.json").write_text(json.dumps({**results, "machine": {"processor": "an abacus"}}))
     with pytest.raises(SystemExit, match="another machine or version"):
         growth.run(tmp_path / "growth.json", ["classes"])
+
+
+def log_line(primitive, tensors, problem, propagation="forward_training", attributes="", ms=2.5):
+    """Return a line of oneDNN's verbose log, in which tensors such as src_f32 have a layout each."""
+    described = " ".join(
+        "bia_undef::undef::f0" if "undef" in of else f"{of}::blocked:abcd:f0" for of in tensors.split()
+    )
+    return (
+        f"dnnl_verbose,exec,cpu,{primitive},jit:avx512,{propagation},{described},{attributes},alg:a b:0,{problem},{ms}"
+    )
+
+
+CONVOLUTION, LARGE = "src_f32 wei_f32 bia_undef dst_f32", "convolution 3 × 3 and larger"
+STRIDE_2 = "mb2_ic4oc8_ih6oh3kh3sh2dh0ph1_iw6ow3kw3sw2dw0pw1"  # 288 inputs, 288 weights, 144 outputs
+
+
+@pytest.mark.parametrize(
+    ("line", "kind", "operations", "moved"),
+    [
+        (log_line("convolution", CONVOLUTION, STRIDE_2), LARGE, 2 * 144 * 36, 4 * (288 + 288 + 144)),
+        (
+            *(log_line("convolution", CONVOLUTION, "g4mb2_ic4oc4_ih6oh6kh3_iw6ow6kw3"), "depthwise convolution"),
+            *(2 * 288 * 9, 4 * (288 + 36 + 288)),
+        ),
+        (
+            *(log_line("convolution", CONVOLUTION, "mb2_ic4oc8_ih6oh6kh1_iw6ow6kw1"), "convolution 1 × 1"),
+            *(2 * 576 * 4, 4 * (288 + 32 + 576)),
+        ),
+        (
+            log_line("convolution", CONVOLUTION.replace("f32", "bf16"), STRIDE_2, attributes="attr-post-ops:sum "),
+            *(LARGE, 2 * 144 * 36, 2 * (288 + 288 + 144 + 144)),
+        ),
+        (
+            log_line("inner_product", CONVOLUTION.replace("undef", "f32"), "mb2ic8oc3"),
+            *("dense layer and softmax", 2 * 6 * 8, 4 * (16 + 24 + 3 + 6)),
+        ),
+        (
+            log_line("pooling_v2", "src_f32 dst_f32 ws_u8", "mb2ic4_ih6oh3kh2sh2dh0ph0_iw6ow3kw2sw2dw0pw0"),
+            *("pooling", 72 * 4, 4 * (288 + 72) + 72),
+        ),
+        (log_line("batch_normalization", "data_f32 undef", "mb2ic4ih6iw6"), "normalisation", 6 * 288, 4 * 2 * 288),
+        (log_line("sum", "src_f32 src_f32 dst_f32", "2x9", "undef"), "addition", 18, 4 * 3 * 18),
+        (log_line("reorder", "src_f32 dst_bf16", "2x9", "undef"), "change of layout", 0, (4 + 2) * 18),
+    ],
+)
+def test_a_line_of_the_log_has_operations_bytes_and_seconds(line, kind, operations, moved):
+    assert parse(line) == Layer(kind, "forward", operations, moved, 0.0025)
+
+
+def test_a_backward_pass_reads_the_input_and_the_gradient():
+    line = log_line("eltwise", "data_f32 diff_f32", "2x9", "backward_data")
+    assert parse(line) == Layer("activation", "backward", 18, 4 * 3 * 18, 0.0025)
+
+
+def test_an_unknown_primitive_is_refused():
+    with pytest.raises(ValueError, match="lrn.*is of a primitive that the roofline does not know"):
+        parse(log_line("lrn", "data_f32", "2x9"))
+
+
+def test_a_layer_takes_at_its_roof_what_its_scarcer_ceiling_allows():
+    roof = Ceilings(operations=100, moved=10)
+    assert at_roof(Layer("dense", "forward", 200, 10, 5), roof) == 2
+    assert at_roof(Layer("dense", "forward", 200, 30, 5), roof) == 3
+    assert at_roof(Layer("dense", "forward", 200, 80, 5), roof) == 5  # not slower than it is: its data are in a cache
+    assert at_roof(Layer("change of layout", "forward", 0, 80, 5), roof) == 0
+
+
+def test_a_step_has_the_means_of_its_layers_and_the_operators_outside_of_onednn():
+    lines = [log_line("sum", "src_f32 dst_f32", "2x9", "undef", ms=ms) for ms in (2.5, 3.5, 2.5, 3.5)]
+    log = "\n".join([*lines, "another line"])
+    results = {"steps": 2, "step_s": 1, "clip_s": 0.5, "clip_elements": 7}
+    alike, clip = layers_of(log, results)
+    assert alike == ("addition", "forward", 2 * 18, 2 * 144, pytest.approx(0.006))  # two of them in each step
+    assert clip == Layer("activation", "forward", 14, 56, 0.5)
+    alike, clip = layers_of(log, {**results, "step_s": 0.206})
+    assert clip.seconds == pytest.approx(0.2)  # what is left of the step
+
+
+def test_the_limit_is_that_of_a_network_whose_layers_reach_their_roof():
+    layers = [Layer("dense layer and softmax", "forward", 100, 1, 3), Layer("change of layout", "forward", 0, 10, 2)]
+    case = Case("train224", "d2ltl", layers, seconds=8)
+    rates = measured("train224", "images_per_s", book=[5], pytorch=[5], pytorch_tuned=[6], d2ltl=[12.8])
+    cells = limits_table([case], {False: Ceilings(100, 10)}, rates).splitlines()[2].split(" | ")
+    assert [float(cell.strip(" |")) for cell in cells[1:]] == [16, 128, 12.8, 42.7, 11]  # 128 / (10 - 8 + 1)
+    cells = shares_table([case]).splitlines()[2].split(" | ")
+    assert (cells[1], cells[5], cells[-2:]) == ("8000", "38 %", ["25 %", "38 % |"])
+    assert limits_table([case], {False: Ceilings(100, 10)}, []).splitlines()[2].endswith("| 16 | 128 | – | – | – |")

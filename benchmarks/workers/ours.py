@@ -12,7 +12,7 @@ import tempfile
 import time
 from typing import Any
 
-from benchmarks.workers import beside, several
+from benchmarks.workers import beside, layers, several
 from benchmarks.workers.protocol import Results, answer, read_task, seconds_of, training_results
 
 
@@ -83,4 +83,4 @@ if __name__ == "__main__":
     own = {"train": train, "evaluate": evaluate, "frozen": frozen, "compare": compare}
     others = {"start_up": beside.start_up, "unpack": beside.unpack}
     of_several = {"runs": several.runs, "calls": several.calls, "data_parallel": several.data_parallel}
-    answer(task, {**own, **others, **of_several, "step": several.step})
+    answer(task, {**own, **others, **of_several, "step": several.step, "steps": layers.steps})

@@ -12,6 +12,8 @@ from typing import Any
 
 Results = dict[str, float]
 
+MARK = "measured:"  # the line before and after the steps whose layers are logged
+
 
 def read_task() -> dict[str, Any]:
     """Return the task, the only command-line argument, decoded from JSON."""
