@@ -178,18 +178,19 @@ class TestRuns:
         assert [*map(figures, shared.runs)] == [*map(figures, alone.runs)]
         assert shared.settings == alone.settings
 
-    def test_so_are_those_of_a_sweep_and_of_advice(self, stripes, small_source_file):
+    def test_so_are_those_of_a_sweep_and_of_advice(self, stripes, small_source_file, cluster):
         source = d2ltl.source_net("mobilenet0.25", small_source_file)
         given = {"source": source, "data": stripes, "epochs": 1, "size": 32, "batch_size": 8, "seeds": (0, 1)}
-        alone, shared = (d2ltl.exercises.lr_sweep([0.01, 1e30], workers=workers, **given) for workers in (None, 2))
+        few = {**given, "ways": ["codes-softmax"], "numbers": [2, 8]}
+        with cluster(2) as (address, _, _):
+            alone, shared = (d2ltl.exercises.lr_sweep([0.01, 1e30], workers=w, **given) for w in (None, address))
+            curves = [d2ltl.exercises.learning_curve(workers=w, **few) for w in (None, address)]
+            advised = [d2ltl.advise(stripes, {"small": source}, size=32, workers=w) for w in (None, address)]
         assert [(t.way, t.learning_rate, t.seed, t.diverged) for t in shared] == [
             (t.way, t.learning_rate, t.seed, t.diverged) for t in alone
         ]
         assert [t.accuracy for t in shared[:2]] == [t.accuracy for t in alone[:2]]
-        given.update(ways=["codes-softmax"], numbers=[2, 8])
-        curves = [d2ltl.exercises.learning_curve(workers=workers, **given) for workers in (None, 2)]
         assert [t.accuracy for t in curves[0]] == [t.accuracy for t in curves[1]]
-        advised = [d2ltl.advise(stripes, {"small": source}, size=32, workers=workers) for workers in (None, 1)]
         assert advised[0].fits == advised[1].fits
 
     def test_the_processors_are_shared_out(self, monkeypatch):

