@@ -9,7 +9,7 @@ import unicodedata
 
 WIDE = "\u2e80-\u9fff\uf900-\ufaff\uff00-\uff60"  # Chinese and Japanese characters and their punctuation
 # A line may end after each of them, but none begins with a closing mark or ends with an opening one.
-PIECES = re.compile(rf"[（「『《【〈]*(?:[{WIDE}]|[^\s{WIDE}]+)[，。、；：？！）」』》】〉,.;:?!)]*\s*")
+PIECES = re.compile(rf"[（「『《【〈]*(?:[{WIDE}]|[^\s{WIDE}]+)(?:[，。、；：？！）」』》】〉]|[,.;:?!)](?!\w))*\s*")
 
 
 def columns(text: str) -> int:

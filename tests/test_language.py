@@ -142,6 +142,12 @@ def test_lines_of_wide_characters_fit_and_nothing_is_lost(text, width):
     assert not any(line[0] in "，。；：）、" for line in lines)
 
 
+@pytest.mark.parametrize("word", [".params", ".onnx", "?x", "!important"])
+def test_the_dot_of_a_suffix_stays_with_it(word):
+    lines = wrap(f"檔案、影像、{word}、影像", 12)
+    assert any(line.startswith(word) for line in lines), lines
+
+
 def test_a_table_of_wide_characters_has_straight_columns():
     table = text_table([["策略", "損失"], ["finetune", "0.1"], ["基準", "0.2"]]).splitlines()
     assert {columns(line.rsplit("  ", 1)[0] + "  ") for line in (table[0], *table[2:])} == {10}
