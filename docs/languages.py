@@ -114,8 +114,12 @@ class TermsInOtherLanguages(SphinxTransform):
 
 
 def derive_simplified(app, config) -> None:
-    """Make the catalogues in Simplified Chinese before Sphinx reads them."""
-    if config.language == "zh_CN":
+    """Make the catalogues in Simplified Chinese before Sphinx reads them.
+
+    It reads those of the pages later, but that of the templates has been read by now. So they are also made with the
+    English pages, which are built before.
+    """
+    if config.language in ("en", "zh_CN"):
         derive()
 
 

@@ -15,10 +15,14 @@ from tools.translations import LANGUAGES, catalogues
 pytestmark = pytest.mark.full  # needs the extra docs
 
 
+SEEN = "See without installing"  # a link in the sidebar
+
+
 @pytest.fixture(scope="module")
 def html(tmp_path_factory):
     """Build the pages in one language, where those in English would be around them."""
     folder = tmp_path_factory.mktemp("html")
+    catalogues.derive()  # as the English pages do, which are built before
     pages = ["-D", "language=zh_CN", "-d", str(folder / "pages"), str(catalogues.DOCS), str(folder / "html/zh_CN")]
     subprocess.run([sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-A", "gallery=1", *pages], check=True)
     return folder / "html"
@@ -47,6 +51,12 @@ def test_it_has_the_translated_pages_only(html):
     built = {page.relative_to(html / "zh_CN").as_posix() for page in pages(html)}
     assert {"index.html", "glossary.html", "howto/gpu.html", "chapters/01-fine-tuning.html"} <= built
     assert built.isdisjoint({"scale.html", "api/index.html", "chapters/03-why-transfer.html"})
+
+
+def test_the_words_of_the_templates_are_translated(html):
+    link = re.search(r'<a class="gallery"[^>]*>(.+)</a>', pages(html)[html / "zh_CN/index.html"])
+    assert link[1] == catalogues.simplify(catalogues.read(catalogues.folder_of("zh_TW") / "sphinx.po")[SEEN].string)
+    assert link[1] != SEEN
 
 
 def test_every_page_says_its_language(html):
