@@ -25,7 +25,6 @@ def random_net(name, size, classes=5):
         ("squeezenet1.0", 224),
         pytest.param("alexnet", 224, marks=pytest.mark.full),
         ("vgg11", 64),
-        pytest.param("vgg11", 224, marks=pytest.mark.full),
         ("mobilenetv2_0.25", 224),
         ("densenet121", 224),
         pytest.param("inceptionv3", 299, marks=pytest.mark.full),

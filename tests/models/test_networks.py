@@ -7,7 +7,9 @@ import d2ltl
 from d2ltl.models.sources import build_net
 
 ZOO = ["resnet18_v2", "squeezenet1.1", "mobilenetv2_1.0", "densenet121"]
-FULL = [pytest.param(name, marks=pytest.mark.full) for name in ("vgg16", "mobilenetv3_small")]  # the latter: GluonCV's
+FULL = [
+    pytest.param(name, marks=pytest.mark.full) for name in ("alexnet", "mobilenetv3_small")
+]  # the latter: GluonCV's
 
 
 def source_model(name, classes=4):
