@@ -99,7 +99,7 @@ $(VENV)/test: $(VENV)/core
 
 $(VENV)/all: $(VENV)/core
 	$(BIN)/pip install --quiet -e '.[cpu,test-all]'
-	@touch $@
+	@touch $(addprefix $(VENV)/,all class docs lab site test)
 
 $(VENV)/class: $(VENV)/core
 	$(BIN)/pip install --quiet -e '.[cpu,class]'
