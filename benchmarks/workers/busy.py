@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
 from benchmarks.workers.protocol import read_task
 
-LOOP = "import os; worker = os.getppid()\nwhile os.getppid() == worker: pass"
-PROCESSES = [subprocess.Popen([sys.executable, "-c", LOOP]) for _ in range(read_task().get("busy", 0))]
+LOOP = "import os, sys\nwhile os.getppid() == int(sys.argv[1]): pass"
+COMMAND = [sys.executable, "-c", LOOP, str(os.getpid())]
+PROCESSES = [subprocess.Popen(COMMAND) for _ in range(read_task().get("busy", 0))]

@@ -26,7 +26,7 @@ from d2ltl.training.fine_tuning import losses_by
 from d2ltl.training.loop import gradient_step, sgd
 
 SECONDS = 3.0  # of steps that are measured
-OUTSIDE = ("clip", "_backward_clip", "reverse", "_backward_reverse", "multi_sgd_update")
+OUTSIDE = ("clip", "_backward_clip", "slice", "_backward_slice", "multi_sgd_update")
 
 
 def steps(task: dict[str, Any]) -> Results:
@@ -86,7 +86,7 @@ def _elements(net: gluon.HybridBlock, X: Any) -> Counter[str]:
 
         return count
 
-    names = {ReLU6: "clip", Rotation: "reverse"}
+    names = {ReLU6: "clip", Rotation: "slice"}
     handles = []
 
     def watch(block: gluon.Block) -> None:

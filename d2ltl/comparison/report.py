@@ -120,8 +120,10 @@ def _predictions(comparison: Comparison) -> bytes:
 
 def _figures(comparison: Comparison) -> dict[str, Figure]:
     runs = {name: comparison.of(name) for name in comparison.strategies}
-    data = title_of(comparison.settings["data"], comparison.images["rendered"])
+    data = title_of(comparison.settings["data"], rendered=False)
     data = data if is_drawable(data) else drawn_label(N_("images of your own"))
+    if comparison.images["rendered"]:
+        data = drawn_label(N_("{data} (rendered images)"), data=data)
     net, weights = comparison.settings["net"], _weights(comparison)
     title = drawn_label(N_("{net} from {weights} weights, on {data}"), net=net, weights=weights, data=data)
     histories = {name: [run.history for run in of] for name, of in runs.items()}

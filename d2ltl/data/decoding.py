@@ -80,21 +80,23 @@ def _read(path: PathLike, levels: Levels | None, detail: Detail) -> tuple[np.nda
             width, height = size = image.size
             divisor = detail.divisor(size)
             image.draft(None, (width // divisor, height // divisor))  # only a JPEG can be decoded at a reduced size
-            return pixels_of(image, levels, detail), size
+            return pixels_of(image, levels, divisor // round(width / image.width)), size
     except Exception as error:  # Pillow raises exceptions of many kinds for damaged files
         raise ImageFolderError(
             f"{path} cannot be read as an image ({error or type(error).__name__}). {REMEDY}"
         ) from error
 
 
-def pixels_of(image: Image.Image, levels: Levels | None = None, detail: Detail | None = None) -> np.ndarray:
-    """Return a Pillow image, upright, as an RGB array; see `read_image`. Pillow's exceptions are of many kinds."""
+def pixels_of(image: Image.Image, levels: Levels | None = None, divisor: int = 1) -> np.ndarray:
+    """Return a Pillow image, upright, its sides divided by a number, as an RGB array; see `read_image`.
+
+    Pillow's exceptions are of many kinds.
+    """
     with _strict_and_silent():
         image.load()  # turns a TIFF upright, and nothing else
         turn = TURNS.get(_orientation(image))
         upright = image if turn is None else image.transpose(turn)
         rgb = _deep_to_rgb(upright, levels) if _is_deep(image) else _to_rgb(upright)
-        divisor = detail.divisor(rgb.size) if detail else 1
         return np.array(rgb if divisor == 1 else rgb.reduce(divisor))
 
 

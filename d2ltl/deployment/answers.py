@@ -15,7 +15,7 @@ from PIL import Image
 from _data_hub.language import N_, _, ngettext
 from d2ltl.cli import text_table
 from d2ltl.files import isolated, printable
-from d2ltl.fonts import drawn_label, drawn_names
+from d2ltl.fonts import drawn_label, drawn_names, is_drawable
 from d2ltl.plot import plot_images
 from d2ltl.training.calibration import SURE
 from d2ltl.training.predictions import Predictions
@@ -106,6 +106,8 @@ def contact_sheet(answers: Predictions, where: Callable[[np.ndarray, int], np.nd
         if len(answers.files) <= SHEET
         else _("the first {shown} of {images}").format(shown=SHEET, images=_number(answers))
     )
+    if not is_drawable(title):  # no font of the system has its characters
+        title = f"{min(SHEET, len(answers.files))} / {len(answers.files)}"
     return plot_images({title: shown})
 
 

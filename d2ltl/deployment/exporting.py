@@ -26,6 +26,7 @@ from d2ltl.training.evaluation import size_of
 
 OPSET = 13  # ONNX's operators that MXNet writes; it stamps the file with those of the installed package
 IR_VERSION = 8  # of ONNX's file format, of 2021: older programs can read it
+FLIP = "(1, 1, -1, -1)"  # the steps of the slices that flip height and width in EfficientNetLite
 TOLERANCE = 1e-4  # the largest difference between the probabilities of MXNet and of ONNX Runtime
 HALF_TOLERANCE = 1e-2  # the same, of a file with weights in half precision
 SMALL = 2**15  # weights in an array that is not halved: depthwise kernels take little room, and need their precision
@@ -87,12 +88,9 @@ def export_onnx(net: HybridBlock, file: str | os.PathLike[str], *, half: bool = 
 
 
 def _without_flips(symbol: mx.sym.Symbol) -> tuple[mx.sym.Symbol, set[str]]:
-    """Return the symbol with copies in place of the flips along two axes, which MXNet cannot export, and their names.
-
-    EfficientNetLite flips height and width.
-    """
+    """Return the symbol with copies in place of the flips, which MXNet cannot export, and the names of the copies."""
     graph = json.loads(symbol.tojson())
-    flips = [node for node in graph["nodes"] if node["op"] == "slice" and node["attrs"]["step"] == "(1, 1, -1, -1)"]
+    flips = [node for node in graph["nodes"] if node["op"] == "slice" and node["attrs"].get("step") == FLIP]
     for node in flips:
         node.update(op="_copy", attrs={})
     return mx.sym.load_json(json.dumps(graph)), {node["name"] for node in flips}

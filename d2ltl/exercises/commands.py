@@ -79,7 +79,7 @@ def run_exercise(args: argparse.Namespace, out: Path) -> None:
             **{given: getattr(args, given) for given in KEPT},
         )
         args.keep = claim_runs(out, kept, args.resume, "exercise")
-    title = title_of(name, is_rendered(data[0].root))
+    title = title_of(name, rendered=False) + " (rendered images)" * is_rendered(data[0].root)
     measured, figures, lines = EXERCISES[args.exercise](args, options, title)
     options.pop("source", None)
     settings = {"exercise": args.exercise, "data": name, "images": [len(part) for part in options.pop("data")],

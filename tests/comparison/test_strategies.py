@@ -4,7 +4,7 @@ import pytest
 from conftest import values
 
 import d2ltl
-from d2ltl.comparison.strategies import STRATEGIES, Rates
+from d2ltl.comparison.strategies import STRATEGIES, STUDENT, Rates
 from d2ltl.models.freezing import stages
 from d2ltl.runtime import reseed
 
@@ -59,6 +59,10 @@ def test_every_stage_of_a_network_of_the_zoo_has_codes(name):
     source(mx.nd.zeros((1, 3, 224, 224)))
     for k in range(1, len(stages(source)) + 1):
         assert d2ltl.early_net(3, source, k)(mx.nd.zeros((1, 3, 224, 224))).shape == (1, 3)
+
+
+def test_a_student_is_described_by_its_name():
+    assert STUDENT in STRATEGIES["distilled"].description
 
 
 @pytest.mark.parametrize("name", ["finetune", "lp-ft", "codes-svm", "codes-softmax", "codes-softmax-1", "distilled"])

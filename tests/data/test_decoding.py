@@ -213,6 +213,14 @@ def test_a_large_image_of_any_format_is_reduced_to_what_is_needed(tmp_path, name
     assert np.abs(image - np.asarray(picture(size).resize(read), dtype=int)).mean() < 6
 
 
+@pytest.mark.parametrize("side", [2047, 2049, 4095, 5000])
+def test_a_jpeg_is_reduced_as_other_formats_are(tmp_path, side):
+    for name in ("photo.jpg", "photo.png"):
+        picture((side, side)).save(tmp_path / name)
+    jpeg, png = (read_image(tmp_path / name, detail=Detail(256, 256**2)) for name in ("photo.jpg", "photo.png"))
+    assert jpeg.shape == png.shape
+
+
 def test_a_reduced_image_is_upright(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6

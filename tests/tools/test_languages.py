@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from filelock import FileLock
 
 pytest.importorskip("sphinx_intl", reason="needs the extra docs")
 
@@ -22,9 +23,11 @@ SEEN = "See without installing"  # a link in the sidebar
 def html(tmp_path_factory):
     """Build the pages in one language, where those in English would be around them."""
     folder = tmp_path_factory.mktemp("html")
-    catalogues.derive()  # as the English pages do, which are built before
     pages = ["-D", "language=zh_CN", "-d", str(folder / "pages"), str(catalogues.DOCS), str(folder / "html/zh_CN")]
-    subprocess.run([sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-A", "gallery=1", *pages], check=True)
+    sphinx = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-A", "gallery=1"]
+    with FileLock(tmp_path_factory.getbasetemp().parent / "docs.lock"):  # another test writes there too
+        catalogues.derive()  # as the English pages do, which are built before
+        subprocess.run([*sphinx, *pages], check=True)
     return folder / "html"
 
 

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 pytest.importorskip("sphinx_intl", reason="needs the extra docs")
 
@@ -267,9 +268,10 @@ def test_an_update_keeps_translations_and_comments(tmp_path, monkeypatch):
     assert file.read_text(encoding="utf-8") == second
 
 
-def test_the_catalogues_of_the_project():
+def test_the_catalogues_of_the_project(tmp_path_factory):
     check = [sys.executable, "-m", "tools.translations", "check"]
-    done = subprocess.run(check, cwd=catalogues.ROOT, capture_output=True, text=True, check=False)
+    with FileLock(tmp_path_factory.getbasetemp().parent / "docs.lock"):  # another test writes there too
+        done = subprocess.run(check, cwd=catalogues.ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
 
 
