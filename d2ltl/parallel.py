@@ -120,13 +120,14 @@ def _run_on(
     distributed = require("distributed", "cluster")
     stop = f"d2ltl-stop-{uuid.uuid4().hex}"
     futures = [client.submit(_do, function, pickle.dumps(arguments), stop, pure=False) for arguments in runs]
-    begun, at_once = time.perf_counter(), len(client.nthreads())
+    begun = time.perf_counter()
     completed = with_progress(distributed.as_completed(futures), _("runs"), "run", len(futures), lambda _: None)
     try:
         for done, future in enumerate(completed, 1):
             result = future.result()
             if describe:
                 seconds = time.perf_counter() - begun
+                at_once = len(client.nthreads()) or 1  # workers come and go
                 logger.info("%s\n%s", describe(result), _how_far(done, len(runs), at_once, seconds))
         return [future.result() for future in futures]
     except distributed.KilledWorker as error:

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 import types
 
@@ -192,6 +193,11 @@ class TestRuns:
         assert [t.accuracy for t in shared[:2]] == [t.accuracy for t in alone[:2]]
         assert [t.accuracy for t in curves[0]] == [t.accuracy for t in curves[1]]
         assert advised[0].fits == advised[1].fits
+
+    def test_they_may_be_given_before_there_is_a_worker(self, cluster):
+        with cluster(0) as (address, _, join), worker_pool(address) as run_all:
+            threading.Timer(1, join).start()
+            assert run_all(abs, [(-1,), (-2,)], str) == [1, 2]
 
     def test_the_processors_are_shared_out(self, monkeypatch):
         monkeypatch.setattr(runtime, "threads_were_given", False)
