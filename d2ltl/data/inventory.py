@@ -67,7 +67,7 @@ def describe_inventory(inventory: dict[str, Any]) -> str:
         by_class = [some.format(number=len(by_class), fewest=fewest, most=most)]
     return _("images {uses}: {by_class}, in all {total}; left out: {left_out}").format(
         uses=uses,
-        by_class=", ".join(by_class),
+        by_class=_(", ").join(by_class),
         total=_numbers(inventory, [part["images"] for part in parts.values()]),
         left_out=describe_numbers(inventory["left_out"]) or _("none"),
     )

@@ -135,7 +135,7 @@ def _read(folder: Path) -> tuple[dict[str, ImageFolder], bool]:
 def describe_numbers(left_out: Mapping[str, int]) -> str:
     """Return the numbers of files that were left out, each with its reason, as a text."""
     told = {retell(reason, *REASONS): number for reason, number in left_out.items() if number}
-    return ", ".join(f"{reason} ({number})" for reason, number in told.items())
+    return _(", ").join(f"{reason} ({number})" for reason, number in told.items())
 
 
 def _with_classes(part: Folder, names: list[str | None]) -> ImageFolder:
