@@ -20,6 +20,7 @@ def train(task: dict[str, Any]) -> Results:
     """Train from scratch for two epochs."""
     from d2ltl.data.augmentation import train_augs
     from d2ltl.data.batches import loader
+    from d2ltl.runtime import threads
 
     images = d2ltl.load_images(task["folder"])
     ends = [time.perf_counter()]
@@ -34,7 +35,7 @@ def train(task: dict[str, Any]) -> Results:
     )
     batches = loader(images[0], train_augs(task["size"]), task["batch_size"], shuffle=True)
     loading = seconds_of(lambda: [X.wait_to_read() for X, _ in batches])
-    return training_results(len(images[0]), ends[1] - ends[0], ends[2] - ends[1], loading)
+    return training_results(len(images[0]), ends[1] - ends[0], ends[2] - ends[1], loading) | {"threads": threads()}
 
 
 def evaluate(task: dict[str, Any]) -> Results:
