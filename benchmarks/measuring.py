@@ -20,14 +20,18 @@ from d2ltl.data.folders import ImageFolder
 WEIGHTS = ROOT / "d2ltl/models/weights/resnet18_v2-tinyimagenet.params"
 
 
-def works_of(quick: bool, full: bool, bfloat16: bool = True) -> dict[str, Work]:
+def works_of(quick: bool, full: bool, bfloat16: bool = True, avx2: bool = False) -> dict[str, Work]:
     """Return the works of a run by name. In a quick run, each work is smaller and is done once.
 
-    Without `bfloat16` (the processor has none), they are done without the peers that use it.
+    Without `bfloat16` (the processor has none), they are done without the peers that use it; with `avx2`, also without
+    those that cannot be held to these instructions.
     """
-    works = {name: work for name, work in WORKS.items() if full or not work.full}
-    if not bfloat16:
-        works = {n: replace(w, peers=tuple(p for p in w.peers if not PEERS[p].bfloat16)) for n, w in works.items()}
+    absent = {name for name, peer in PEERS.items() if (peer.bfloat16 and not bfloat16) or (avx2 and not peer.held)}
+    works = {
+        name: replace(work, peers=tuple(peer for peer in work.peers if peer not in absent))
+        for name, work in WORKS.items()
+        if full or not work.full
+    }
     if not quick:
         return works
     return {n: replace(work, settings={**work.settings, **work.quick}, rounds=1) for n, work in works.items()}

@@ -20,18 +20,28 @@ ENVIRONMENTS = {
 }
 """Arguments of the calls of pip for each environment. `OURS` is the environment that this program runs in."""
 
+AVX2 = {
+    "DNNL_MAX_CPU_ISA": "AVX2",  # MXNet's oneDNN
+    "ONEDNN_MAX_CPU_ISA": "AVX2",  # PyTorch's oneDNN
+    "ATEN_CPU_CAPABILITY": "avx2",  # PyTorch's own kernels
+    "MKL_ENABLE_INSTRUCTIONS": "AVX2",
+    "OPENBLAS_CORETYPE": "Haswell",
+}
+"""Environment variables that hold a peer to AVX2, the instructions of an older processor."""
+
 
 class Peer(NamedTuple):
     """An implementation to measure.
 
     `environment` is `OURS` or a key of `ENVIRONMENTS`, `worker` a module of `benchmarks.workers`. `tuned` and
-    `bfloat16` are options of the worker.
+    `bfloat16` are options of the worker. `held` says whether the variables `AVX2` hold it to these instructions.
     """
 
     environment: str
     worker: str
     tuned: bool = False
     bfloat16: bool = False
+    held: bool = True
 
 
 PEERS = {
@@ -39,7 +49,7 @@ PEERS = {
     "pytorch": Peer("pytorch", "pytorch"),
     "pytorch-tuned": Peer("pytorch", "pytorch", tuned=True),
     "pytorch-tuned-bf16": Peer("pytorch", "pytorch", tuned=True, bfloat16=True),
-    "onnxruntime": Peer("pytorch", "onnx_runtime", tuned=True),
+    "onnxruntime": Peer("pytorch", "onnx_runtime", tuned=True, held=False),
     "d2ltl": Peer(OURS, "ours"),
     "d2ltl-bf16": Peer(OURS, "ours", bfloat16=True),
 }

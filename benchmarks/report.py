@@ -60,12 +60,12 @@ def table(measurements: Measurements) -> str:
 
 
 def goals_table(measurements: Measurements) -> str:
-    """Return the goals of the measured rows and their results as a Markdown table, without goals of absent peers."""
+    """Return the goals of the measured rows and their results as a Markdown table, without goals with absent peers."""
     rows = []
     measured = {(record["work"], record["peer"]) for record in measurements}
     for row in _measured(measurements):
         for goal in row.goals:
-            if (row.work, goal.peer) in measured:
+            if {(row.work, peer) for peer in (goal.peer, *goal.than)} <= measured:
                 value, met = reached(row, goal, measurements)
                 figure = number_text(value, "" if goal.than else row.unit)
                 rows.append([row.letter, row.title, _goal_text(row, goal), figure, "✓" if met else "✗"])
