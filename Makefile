@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+# Python compiles the modules that it uses; pip would compile all of them, which takes half of the installation.
+INSTALL := $(BIN)/pip install --quiet --no-compile -e
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 SPHINX = $(BIN)/sphinx-build -W --keep-going -q $(SPHINX_ARGS)
 OF_WHEEL := $(addprefix tests/,test_facade.py test_front_door.py hub/test_hub.py deployment/test_commands.py)
@@ -87,40 +89,39 @@ $(VENV)/pip:
 	$(BIN)/pip install --quiet --upgrade pip
 	@touch $@
 
-# Python compiles the modules that it uses; pip would compile all of them, which takes half of the installation.
 $(VENV)/core: $(VENV)/pip setup.py
 	@echo "Installing MXNet and the other packages takes about a minute."
-	$(BIN)/pip install --quiet --no-compile -e '.[cpu,imagenet-offline]'
+	$(INSTALL) '.[cpu,imagenet-offline]'
 	@touch $@
 
 $(VENV)/test: $(VENV)/core
-	$(BIN)/pip install --quiet -e '.[cpu,imagenet-offline,test]'
+	$(INSTALL) '.[cpu,imagenet-offline,test]'
 	@touch $@
 
 $(VENV)/all: $(VENV)/core
-	$(BIN)/pip install --quiet -e '.[cpu,test-all]'
+	$(INSTALL) '.[cpu,test-all]'
 	@touch $(addprefix $(VENV)/,all class docs lab site test)
 
 $(VENV)/class: $(VENV)/core
-	$(BIN)/pip install --quiet -e '.[cpu,class]'
+	$(INSTALL) '.[cpu,class]'
 	@touch $@
 
 $(VENV)/lab: $(VENV)/core
-	$(BIN)/pip install --quiet -e '.[cpu,chapters]'
+	$(INSTALL) '.[cpu,chapters]'
 	@touch $@
 
 $(VENV)/docs: $(VENV)/core
-	$(BIN)/pip install --quiet -e '.[cpu,docs]'
+	$(INSTALL) '.[cpu,docs]'
 	@touch $@
 
 $(VENV)/site: $(VENV)/docs
-	$(BIN)/pip install --quiet -e '.[cpu,imagenet-offline,docs,onnx]'
+	$(INSTALL) '.[cpu,imagenet-offline,docs,onnx]'
 	@touch $@
 
 $(VENV)/dist: $(VENV)/core
-	$(BIN)/pip install --quiet -e '.[cpu,imagenet-offline,test,dist]'
+	$(INSTALL) '.[cpu,imagenet-offline,test,dist]'
 	@touch $@
 
 $(VENV)/check: $(VENV)/core
-	$(BIN)/pip install --quiet -e '.[cpu,check]'
+	$(INSTALL) '.[cpu,check]'
 	@touch $@
