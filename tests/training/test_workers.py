@@ -78,7 +78,7 @@ def flat(figures):
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("number", [1, 2, 4])
+@pytest.mark.parametrize("number", [2, 4])
 def test_workers_with_parts_of_the_batch_train_like_one_with_the_whole(number, source_file, stripes, tmp_path, alone):
     results = run(number, source_file, stripes, tmp_path, trainings=2)
     for result in results:
