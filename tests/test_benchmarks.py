@@ -170,8 +170,8 @@ def test_linked_images_take_turns_by_class_and_repeat(stripes, tmp_path):
 @pytest.mark.parametrize(
     ("do", "settings", "fields"),
     [
-        ("train", {}, {"first_images_per_s", "images_per_s", "loading_share"}),
-        ("train", {"busy": 1}, {"first_images_per_s", "images_per_s", "loading_share"}),
+        ("train", {}, {"first_images_per_s", "images_per_s", "loading_share", "threads"}),
+        ("train", {"busy": 1}, {"first_images_per_s", "images_per_s", "loading_share", "threads"}),
         ("evaluate", {}, {"images_per_s"}),
         ("frozen", {}, {"seconds", "accuracy"}),
         ("runs", {"epochs": 1, "seeds": 1, "workers": 0}, {"seconds", "images_per_s"}),

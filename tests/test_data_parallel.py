@@ -158,6 +158,13 @@ def test_a_process_that_is_killed_in_a_real_training_ends_it(program, tmp_path, 
 
 
 @pytest.mark.full
+def test_servers_that_are_to_update_the_parameters_say_that_they_only_add(program):
+    text = "import d2ltl, mxnet as mx\nmx.kv.create('dist_sync').set_optimizer(mx.optimizer.SGD())"
+    with pytest.raises(WorkerError, match=r"The server 0 .*exit status 1(?s:.*)update_on_kvstore=False"):
+        launch(program(text), 1)
+
+
+@pytest.mark.full
 def test_a_worker_that_finds_no_other_processes_gives_up(monkeypatch):
     text = "import d2ltl.training.workers as w; w.CONNECT_SECONDS = 2; w.WorkerGroup('dist_sync')"
     for name, value in {"ROLE": "worker", "PS_ROOT_URI": "127.0.0.1", "PS_ROOT_PORT": "9", "NODE_HOST": "127.0.0.1",
