@@ -6,6 +6,7 @@ import argparse
 import re
 import textwrap
 import unicodedata
+from typing import Any
 
 WIDE = "\u2e80-\u9fff\uf900-\ufaff\uff00-\uff60"  # Chinese and Japanese characters and their punctuation
 # A line may end after each of them, but none begins with a closing mark or ends with an opening one.
@@ -31,10 +32,15 @@ def wrap(text: str, width: int) -> list[str]:
 
 
 class HelpFormatter(argparse.HelpFormatter):
-    """Formatter of argparse that also wraps the lines of texts without blanks."""
+    """Formatter of argparse that also wraps texts without blanks, and counts the columns before the usage."""
 
     def _split_lines(self, text: str, width: int) -> list[str]:
         return wrap(text, width)
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
         return "\n".join(indent + line for line in wrap(text, width - len(indent)))
+
+    def _format_usage(self, usage: Any, actions: Any, groups: Any, prefix: str | None) -> str:
+        prefix = argparse._("usage: ") if prefix is None else prefix  # type: ignore[attr-defined]
+        as_wide = "_" * columns(prefix)
+        return super()._format_usage(usage, actions, groups, as_wide).replace(as_wide, prefix, 1)

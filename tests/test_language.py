@@ -113,6 +113,12 @@ def _options(text):
 
 
 @pytest.mark.parametrize("name", OTHERS)
+def test_the_lines_of_the_usage_are_aligned(name):
+    first, *others = run("d2ltl.compare", "--help", D2LTL_LANG=name).stdout.partition("\n\n")[0].splitlines()
+    assert {columns(line) - columns(line.lstrip()) for line in others} == {columns(first.partition("[")[0])}
+
+
+@pytest.mark.parametrize("name", OTHERS)
 def test_argparse_says_what_is_missing_in_the_language(name, speak):
     done = run("d2ltl.advice", D2LTL_LANG=name)
     assert done.returncode == 2
