@@ -16,7 +16,8 @@ from sphinx.transforms import SphinxTransform
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
 from tools.translations import LANGUAGES, WRITTEN, pictures
-from tools.translations.catalogues import derive, folder_of, read, read_terms, simplify
+from tools.translations.pages import derive, folder_of, read, read_terms
+from tools.translations.simplified import simplify
 
 HERE = Path(__file__).parent
 TRANSLATED = ["index", "glossary", "howto/*", "chapters/01-fine-tuning", "chapters/02-exercises"]

@@ -9,7 +9,7 @@ from filelock import FileLock
 
 pytest.importorskip("sphinx_intl", reason="needs the extra docs")
 
-from tools.translations import WRITTEN, catalogues, pictures
+from tools.translations import WRITTEN, pages, pictures, simplified
 from tools.translations.check import find_terms, has_words
 
 pytestmark = pytest.mark.full  # needs the extra docs
@@ -31,7 +31,7 @@ def write(file: Path, messages, comments=()):
     above = "".join(f"{comment}\n" for comment in comments)
     entries = [f'{above}msgid "{text}"\nmsgstr "{translation}"\n' for text, translation in messages]
     file.parent.mkdir(parents=True, exist_ok=True)
-    head = catalogues.HEAD.format("vi")
+    head = pages.HEAD.format("vi")
     file.write_text(head + "\n".join(entries), encoding="utf-8")
 
 
@@ -40,7 +40,7 @@ def problems(folder, translated, source=None, comments=(), terms=TERMS):
     source = [text for text, _ in translated] if source is None else source
     write(folder / "templates/page.pot", [(text, "") for text in source])
     write(folder / "vi/page.po", translated, comments)
-    return list(catalogues.check_folder(folder / "vi", folder / "templates", terms))
+    return list(pages.check_folder(folder / "vi", folder / "templates", terms))
 
 
 def test_nothing_is_wrong(tmp_path):
@@ -93,7 +93,7 @@ def test_a_message_that_the_source_no_longer_has_and_the_reverse(tmp_path):
 def test_a_catalogue_that_is_missing_and_one_of_nothing(tmp_path):
     write(tmp_path / "templates/howto/new.pot", [("An image", "")])
     write(tmp_path / "vi/howto/old.po", UP_TO_DATE)
-    new, old = catalogues.check_folder(tmp_path / "vi", tmp_path / "templates", TERMS)
+    new, old = pages.check_folder(tmp_path / "vi", tmp_path / "templates", TERMS)
     assert "howto/new.po: 'An image' is not in it" in new
     assert "howto/old.po translates nothing" in old
 
@@ -208,7 +208,7 @@ def test_a_message_with_a_plural(tmp_path, translation, wrong):
     write(file, [])
     entry = f'msgid "one batch"\nmsgid_plural "%(n)d batches"\nmsgstr[0] "{translation}"\n'
     file.write_text(file.read_text(encoding="utf-8") + entry, encoding="utf-8")
-    found = list(catalogues.check_file(file, file, TERMS))
+    found = list(pages.check_file(file, file, TERMS))
     assert len(found) == len(wrong)
     assert all(part in problem for part, problem in zip(wrong, found))
 
@@ -216,6 +216,8 @@ def test_a_message_with_a_plural(tmp_path, translation, wrong):
 def test_a_longer_term_hides_the_shorter_ones_in_it():
     assert find_terms("Batch sizes and the output layers", TERMS) == {"batch size", "output layer"}
     assert find_terms("An output layer is a layer.", TERMS) == {"output layer", "layer"}
+    for plural, term in (("confusion matrices", "confusion matrix"), ("accuracies", "accuracy"), ("losses", "loss")):
+        assert find_terms(f"Two {plural}.", {term: ""}) == {term}
 
 
 @pytest.mark.parametrize(
@@ -232,7 +234,7 @@ def test_a_longer_term_hides_the_shorter_ones_in_it():
     ],
 )
 def test_simplified_chinese_is_derived_except_for_code_and_links(taiwan, mainland):
-    assert catalogues.simplify(taiwan) == mainland
+    assert simplified.simplify(taiwan) == mainland
 
 
 def test_an_update_keeps_translations_and_comments(tmp_path, monkeypatch):
@@ -243,35 +245,35 @@ def test_an_update_keeps_translations_and_comments(tmp_path, monkeypatch):
     (docs / "index.md").write_text(
         "# Start\n\nA class of pupils\n\nAn old sentence with a few words.\n", encoding="utf-8"
     )
-    monkeypatch.setattr(catalogues, "DOCS", docs)
-    monkeypatch.setattr(catalogues, "PAGES", docs / "locale")
-    monkeypatch.setattr(catalogues, "WRITTEN", ("vi",))
+    monkeypatch.setattr(pages, "DOCS", docs)
+    monkeypatch.setattr(pages, "PAGES", docs / "locale")
+    monkeypatch.setattr(pages, "WRITTEN", ("vi",))
     file = docs / "locale/vi/LC_MESSAGES/index.po"
     sense = ["# another sense: class"]
     pairs = [("Start", "Mở đầu"), ("A class of pupils", "Một nhóm"), ("An old sentence with a few words.", "Câu cũ.")]
     write(file, pairs, sense)
-    catalogues.update()
+    pages.update()
     first = file.read_text(encoding="utf-8")
     assert "Date" not in first
-    assert [catalogues.read(file)[text].string for text, _ in pairs] == ["Mở đầu", "Một nhóm", "Câu cũ."]
+    assert [pages.read(file)[text].string for text, _ in pairs] == ["Mở đầu", "Một nhóm", "Câu cũ."]
     (docs / "index.md").write_text(
         "# Start\n\nA class of pupils\n\nA new sentence with a few words.\n", encoding="utf-8"
     )
-    catalogues.update()
-    catalogue = catalogues.read(file)
+    pages.update()
+    catalogue = pages.read(file)
     assert catalogue["A class of pupils"].string == "Một nhóm"
     assert catalogue["A class of pupils"].user_comments == ["another sense: class"]
     assert catalogue["A new sentence with a few words."].fuzzy
     assert "An old sentence" not in file.read_text(encoding="utf-8")
     second = file.read_text(encoding="utf-8")
-    catalogues.update()
+    pages.update()
     assert file.read_text(encoding="utf-8") == second
 
 
 def test_the_catalogues_of_the_project(tmp_path_factory):
     check = [sys.executable, "-m", "tools.translations", "check"]
     with FileLock(tmp_path_factory.getbasetemp().parent / "docs.lock"):  # another test writes there too
-        done = subprocess.run(check, cwd=catalogues.ROOT, capture_output=True, text=True, check=False)
+        done = subprocess.run(check, cwd=pages.ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
 
 
@@ -283,7 +285,7 @@ def test_the_words_of_a_picture_are_translated_and_nothing_else():
 
 @pytest.mark.parametrize("language", WRITTEN)
 def test_a_picture_has_no_english_words_in_another_language(tmp_path, language):
-    catalogue = catalogues.read(catalogues.folder_of(language) / f"{pictures.DOMAIN}.po")
+    catalogue = pages.read(pages.folder_of(language) / f"{pictures.DOMAIN}.po")
     pictures.write_pictures(tmp_path, language, catalogue)
     [drawn] = tmp_path.glob(f"four-steps.{language}.svg")
     words = pictures.WORDS.findall(drawn.read_text(encoding="utf-8"))

@@ -43,6 +43,16 @@ def test_simplified_chinese_is_derived(traditional, simplified):
     assert "fuzzy" not in derived
 
 
+def test_an_update_makes_the_catalogues_of_a_new_language(tmp_path, monkeypatch):
+    monkeypatch.setattr(catalogue, "LOCALE", tmp_path)
+    monkeypatch.setattr(catalogue, "WRITTEN", ("fr",))
+    catalogue.update()
+    assert catalogue.read("fr").get("options").string == ""
+    assert {file.relative_to(tmp_path).as_posix() for file in tmp_path.rglob("*.*")} == {
+        *("fr/LC_MESSAGES/d2ltl.po", "fr/LC_MESSAGES/d2ltl.mo", "zh_CN/LC_MESSAGES/d2ltl.mo")
+    }
+
+
 def test_the_compiled_catalogues_are_read_by_gettext():
     for name in (*catalogue.WRITTEN, catalogue.SIMPLIFIED):
         told = gettext.translation("d2ltl", catalogue.LOCALE, [name])

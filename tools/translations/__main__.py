@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from tools.translations import __doc__ as description
-from tools.translations import catalogues, commands
+from tools.translations import commands, pages
 
 
 def main() -> None:
@@ -15,9 +15,9 @@ def main() -> None:
     choices.add_parser("check", help="say what is not translated, or not in the words of the glossary")
     command = parser.parse_args().command
     if command == "update":
-        catalogues.update()
+        pages.update()
         commands.update()
-    elif problems := [*catalogues.check(), *commands.check()]:
+    elif problems := [*pages.check(), *commands.check()]:
         sys.exit("\n".join([*problems, f"{len(problems)} problems in the translations"]))
 
 

@@ -94,7 +94,10 @@ def find_terms(text: str, terms: Mapping[str, str]) -> set[str]:
 
 def _forms(term: str) -> list[str]:
     """Return a term's singular and plural."""
-    return [term, term[:-1] + "ies" if term.endswith("y") else term + ("es" if term.endswith(("s", "ch")) else "s")]
+    for end, plural in {"matrix": "matrices", "y": "ies", "s": "ses", "ch": "ches"}.items():
+        if term.endswith(end):
+            return [term, term[: -len(end)] + plural]
+    return [term, f"{term}s"]
 
 
 def _other_terms(message: Message, text: str, translation: str, terms: Mapping[str, str]) -> Iterator[str]:

@@ -20,8 +20,9 @@ from babel.messages.pofile import read_po, write_po
 
 from _data_hub.language import DOMAIN, LOCALE
 from tools.translations import WRITTEN
-from tools.translations.catalogues import HEAD, ROOT, read_terms, shown, simplify
 from tools.translations.check import check_catalogue
+from tools.translations.pages import HEAD, ROOT, read_terms, shown
+from tools.translations.simplified import simplify
 
 SIMPLIFIED, FROM = "zh_CN", "zh_TW"
 EXTRACTED = ("d2ltl", "_data_hub")  # folders
@@ -54,6 +55,8 @@ ARGPARSE = (
 def update() -> None:
     """Bring the `d2ltl.po` and `d2ltl.mo` of all languages up to date with the texts in the code."""
     template = extract()
+    for name in (*WRITTEN, SIMPLIFIED):
+        path_of(name, ".po").parent.mkdir(parents=True, exist_ok=True)
     for name in WRITTEN:
         catalogue = read(name)
         catalogue.update(template)
@@ -62,7 +65,7 @@ def update() -> None:
             file, catalogue, width=0, omit_header=True, ignore_obsolete=True, include_lineno=False, sort_by_file=True
         )
         path_of(name, ".po").write_bytes(HEAD.format(name).encode() + file.getvalue())
-    for name, catalogue in catalogues():
+    for name, catalogue in in_all_languages():
         path_of(name, ".mo").write_bytes(compiled(catalogue))
 
 
@@ -72,7 +75,7 @@ def check() -> Iterator[str]:
     for name in WRITTEN:
         for problem in check_catalogue(read(name), template, read_terms(name)):
             yield f"{shown(path_of(name, '.po'))}: {problem}"
-    for name, catalogue in catalogues():
+    for name, catalogue in in_all_languages():
         if _texts(compiled(catalogue)) != _texts(path_of(name, ".mo").read_bytes()):
             yield f"{shown(path_of(name, '.mo'))} has not the texts of the .po: run make translations"
 
@@ -104,7 +107,7 @@ def read(name: str) -> Catalog:
         return read_po(file, locale=name)
 
 
-def catalogues() -> Iterator[tuple[str, Catalog]]:
+def in_all_languages() -> Iterator[tuple[str, Catalog]]:
     """Yield the name and the catalogue of each language, the derived one too."""
     for name in WRITTEN:
         yield name, read(name)
