@@ -60,7 +60,11 @@ def _export(args: argparse.Namespace) -> None:
             file=args.file, number=len(net.classes), size=net.size, megabytes=megabytes
         )
     )
-    print(_("The probabilities in ONNX Runtime differ by {difference:.1g} at most.").format(difference=difference))
+    print(
+        _("The probabilities in ONNX Runtime differ from those of `predict` by {difference:.1g} at most.").format(
+            difference=difference
+        )
+    )
 
 
 if __name__ == "__main__":

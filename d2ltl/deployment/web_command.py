@@ -48,7 +48,11 @@ def _write(args: argparse.Namespace) -> None:
         )
     )
     print(f"  {sys.executable} -m http.server --directory {args.folder}")
-    print(_("The probabilities of the network differ by {difference:.1g} at most.").format(difference=difference))
+    print(
+        _("The probabilities on the page differ from those of `predict` by {difference:.1g} at most.").format(
+            difference=difference
+        )
+    )
 
 
 if __name__ == "__main__":

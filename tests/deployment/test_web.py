@@ -212,10 +212,22 @@ class TestFiles:
         assert "∕script><b>" not in text
         assert "Apache" not in (tmp_path / "page/licences.txt").read_text()
 
-    def test_a_network_without_a_comparison(self, source, tmp_path, stripes):
+    @pytest.mark.parametrize("strategy", ["scratch", "distilled"])
+    def test_a_network_that_was_untrained(self, small_source_file, tmp_path, stripes, strategy):
+        d2ltl.write_report(d2ltl.run_comparison(
+            stripes, net="mobilenet0.25", pretrained=small_source_file, size=32, batch_size=10, epochs=1,
+            strategies=[strategy], out=tmp_path / "out",
+        ), tmp_path / "out")  # fmt: skip
+        d2ltl.export_web(tmp_path / "out", tmp_path / "page")
+        text = " ".join((tmp_path / "page/index.html").read_text().split())
+        assert f"The network is mobilenet0.25, untrained at first. It was trained here by <code>{strategy}" in text
+
+    def test_a_network_without_a_comparison(self, source, tmp_path, stripes, monkeypatch):
         net = d2ltl.train_network("codes-softmax", source, data=stripes, size=32, verbose=False)[0]
         d2ltl.save_net(net, tmp_path / "mine.params")
-        d2ltl.export_web(tmp_path / "mine.params", tmp_path / "page")
+        (tmp_path / "page").mkdir()
+        monkeypatch.chdir(tmp_path / "page")
+        d2ltl.export_web(tmp_path / "mine.params", ".")
         text = (tmp_path / "page/index.html").read_text()
         assert "Its test accuracy is not recorded with it" in text
         assert "All that it learned" not in text

@@ -32,9 +32,8 @@ async function load() {
   input.disabled = false;
 }
 
-/** Return the probabilities of the classes for a photograph. */
-async function probabilitiesOf(file) {
-  const pixels = await prepare(file, network.side, network.size);
+/** Return the probabilities of the classes for the pixels of a photograph. */
+async function probabilitiesOf(pixels) {
   const images = new ort.Tensor("uint8", pixels, [1, network.size, network.size, 3]);
   return Array.from((await session.run({ images })).probabilities.data);
 }
@@ -42,18 +41,24 @@ async function probabilitiesOf(file) {
 async function ask(file) {
   const number = ++asked;
   status.textContent = `Looking at ${file.name} …`;
-  let content;
-  try {
-    content = answerFor(file, await probabilitiesOf(file));
-  } catch (error) {
-    console.error(error);
-    const text = `${file.name} cannot be read as an image. Give a photograph, such as a JPEG or PNG.`;
-    content = [element("p", { className: "mistake", textContent: text })];
-  }
+  const content = await contentFor(file);
   if (number !== asked) return;
   URL.revokeObjectURL(answer.querySelector("img")?.src);
   answer.replaceChildren(...content);
   status.textContent = "Ready.";
+}
+
+/** Return the answer for a photograph, or what went wrong. */
+async function contentFor(file) {
+  let wrong = `${file.name} cannot be read as an image. Give a photograph, such as a JPEG or PNG.`;
+  try {
+    const pixels = await prepare(file, network.side, network.size);
+    wrong = "The network failed. Reload the page; a smaller device may have too little memory.";
+    return answerFor(file, await probabilitiesOf(pixels));
+  } catch (error) {
+    console.error(error);
+    return [element("p", { className: "mistake", textContent: wrong })];
+  }
 }
 
 function answerFor(file, probabilities) {
