@@ -28,7 +28,12 @@ def parse() -> argparse.Namespace:
     amount = parser.add_mutually_exclusive_group()
     amount.add_argument("--quick", action="store_true", help="less of every work, once: five minutes")
     amount.add_argument("--full", action="store_true", help="also the whole comparison and growth: some hours")
-    parser.add_argument("--avx2", action="store_true", help="hold all peers to the instructions of older processors")
+    parser.add_argument(
+        "--avx2",
+        action="store_true",
+        help="hold d2ltl, the book and PyTorch in float32 to the instructions of older "
+        "processors, and leave out the others",
+    )
     parser.add_argument("--data", default="auto", metavar="NAME|DIR|ARCHIVE", help="as for python -m d2ltl.compare")
     parser.add_argument("--resume", type=Path, metavar="FILE", help="go on with the results of a run that was stopped")
     parser.add_argument(

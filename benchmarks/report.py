@@ -79,7 +79,8 @@ def _measured(measurements: Measurements) -> list[Row]:
 
 def _figure_texts(row: Row, measurements: Measurements) -> list[str]:
     figures = row_figures(row, measurements)
-    return [number_text(figures[peer], row.unit) if peer in WORKS[row.work].peers else "" for peer in PEERS]
+    taking_part = {record["peer"] for record in measurements} & {*WORKS[row.work].peers}
+    return [number_text(figures[peer], row.unit) if peer in taking_part else "" for peer in PEERS]
 
 
 def markdown(titles: list[str], alignment: list[str], rows: list[list[str]]) -> str:

@@ -65,7 +65,9 @@ def test_the_table_has_the_rows_that_were_measured():
     assert {line.count("|") for line in lines} == {11}
     assert {line[:5] for line in lines[2:]} == {"| A |", "| G |"}
     cells = [cell.strip() for cell in lines[2].split("|")]
-    assert cells[4:11] == ["5", "10", "–", "–", "", "13", "–"]  # ONNX Runtime does not train
+    assert cells[4:11] == ["5", "10", "", "", "", "13", ""]  # the others took no part
+    failed = {"round": 1, "work": "train96", "peer": "pytorch-tuned", "error": "killed"}
+    assert "| 5 | 10 | – |" in report.table([*RATES, failed])
 
 
 def test_every_goal_with_measured_peers_has_a_line():
@@ -104,7 +106,8 @@ def test_publish_fills_the_readme_between_its_markers(tmp_path, monkeypatch):
         assert text.endswith("-->\nafter\n")
         assert "old" not in text
         assert text.count("### 2 x an Abacus(R), with bfloat16") == text.count("### 2 x an Abacus(R), without") == 1
-        assert text.count(report.table([*RATES, error])) == 2  # one for each kind of processor
+        for measurements in ([*RATES, error], RATES):  # one table for each kind of processor
+            assert text.count(report.table(measurements)) == 1
         assert "train224 by d2ltl-bf16, no bfloat16" in text
     published = tmp_path / "published"
     assert (published / "2-x-an-abacus-r-with-bfloat16.png").stat().st_size > 1000
