@@ -24,13 +24,20 @@ import weakref
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from functools import partial
-from importlib.util import find_spec
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from typing import IO, Any, NamedTuple, Union
 
 from _data_hub.language import N_, _
 from d2ltl import runtime
 from d2ltl.cli import new_parser, run_command
-from d2ltl.errors import ClusterError, SettingsError, WorkerError, require
+from d2ltl.errors import (
+    ClusterError,
+    MissingMXNetError,
+    SettingsError,
+    WorkerError,
+    explain_missing_mxnet,
+    require,
+)
 from d2ltl.parallel import LOOPBACK, PATIENCE, Workers, check_workers, connect
 
 POLL_SECONDS = 0.2
@@ -277,8 +284,8 @@ def _serve() -> None:
 
     ``import mxnet`` does this too, but first it makes MXNet's operators, which only workers need: 1.5 s of a processor.
     """
-    (folder,) = find_spec("mxnet").submodule_search_locations  # type: ignore[union-attr, misc]
-    library = ctypes.CDLL(runpy.run_path(os.path.join(folder, "libinfo.py"))["find_lib_path"]()[0])
+    with explain_missing_mxnet():
+        library = _load_library()
     command = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)(_refuse)
     store = ctypes.c_void_p()
     if library.MXKVStoreCreate(b"dist", ctypes.byref(store)) or library.MXKVStoreRunServer(store, command, None):
@@ -286,9 +293,28 @@ def _serve() -> None:
         sys.exit(library.MXGetLastError().decode())
 
 
+def _load_library() -> ctypes.CDLL:
+    """Load MXNet's library, and nothing else of the package."""
+    package = find_spec("mxnet")
+    if package is None or package.origin is None:
+        raise MissingMXNetError
+    # not `import mxnet.libinfo`, which runs mxnet/__init__.py
+    spec = spec_from_file_location("libinfo", os.path.join(os.path.dirname(package.origin), "libinfo.py"))
+    assert spec is not None  # it is a file of Python
+    assert spec.loader is not None
+    libinfo = module_from_spec(spec)
+    spec.loader.exec_module(libinfo)
+    return ctypes.CDLL(libinfo.find_lib_path()[0])
+
+
 def _refuse(*_: Any) -> None:
     """Refuse a worker's command to a server; the only one is to update the parameters with an optimizer."""
-    print("The servers only add; give Gluon's Trainer update_on_kvstore=False.", file=sys.stderr, flush=True)
+    print(
+        "The servers add gradients and do not update parameters. Call d2ltl.train_fine_tuning, or give Gluon's Trainer "
+        "kvstore='dist_sync' and update_on_kvstore=False. (dist_async and sparse gradients cannot be used.)",
+        file=sys.stderr,
+        flush=True,
+    )
     os._exit(1)
 
 
