@@ -24,7 +24,7 @@ test: $(VENV)/test  ## run the quick tests of all functions that need no extra, 
 test-all: $(VENV)/all  ## run all tests, including slow tests and tests of extras; ARGS='-m full' omits the quick ones
 	$(PYTEST) $(ARGS)
 
-bench: $(VENV)/core  ## compare the speed with the book's code and PyTorch: 40 minutes; QUICK=1: 5 minutes; FULL=1: hours
+bench: $(VENV)/core  ## compare the speed with the book's code and PyTorch: 40 minutes; QUICK=1: 5 minutes; FULL=1: two hours
 	$(BIN)/python -m benchmarks $(if $(QUICK),--quick) $(if $(FULL),--full) $(ARGS)
 
 lab: $(VENV)/lab  ## open the chapters in JupyterLab

@@ -27,7 +27,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure d2ltl against other code.")
     amount = parser.add_mutually_exclusive_group()
     amount.add_argument("--quick", action="store_true", help="less of every work, once: five minutes")
-    amount.add_argument("--full", action="store_true", help="also the whole comparison and growth: some hours")
+    amount.add_argument("--full", action="store_true", help="also the whole comparison and growth: two hours")
     parser.add_argument(
         "--avx2",
         action="store_true",

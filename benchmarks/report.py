@@ -6,6 +6,7 @@ import json
 import math
 import re
 import shutil
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -137,7 +138,7 @@ def plot(measurements: Measurements) -> Figure:
         bars = axes.barh(list(figures), list(figures.values()), color=colours)
         axes.bar_label(bars, [number_text(value, row.unit) for value in figures.values()], padding=3)
         axes.margins(x=0.15)
-        axes.set_title(row.title, fontsize=10)
+        axes.set_title(textwrap.fill(row.title, 32), fontsize=10)
         axes.set_xlabel(row.unit)
         axes.spines[["top", "right"]].set_visible(False)
     return drawing
