@@ -24,6 +24,12 @@ from d2ltl.parallel import worker_pool
 COMMAND = [sys.executable, "-m", "d2ltl", "compare", "--net", "mobilenet0.25", "--size", "32", "--batch-size", "8",
            "--strategies", "finetune", "codes-softmax", "--seeds", "0", "1"]  # fmt: skip
 EPOCHS = 6  # of the comparisons that are killed
+IMPATIENT = """\
+import sys
+from d2ltl import compare, parallel
+parallel.PATIENCE = 8  # seconds
+sys.exit(compare.main(sys.argv[1:]))
+"""
 
 
 def options(small_source_file):
@@ -278,6 +284,7 @@ class TestKills:
     def test_a_lost_scheduler_loses_no_finished_run(self, images, small_source_file, tmp_path, alone, cluster):
         with cluster(1) as (address, scheduler, join):
             command = command_for(images, small_source_file, tmp_path / "out", "--workers", address)
+            command[1:4] = ["-c", IMPATIENT]
             with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
                 wait_for(tmp_path / "out", "*.run.json", 1)
                 scheduler.kill()
