@@ -10,9 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from d2ltl import data_parallel
 from d2ltl.data_parallel import launch, main
-from d2ltl.errors import ClusterError, MissingMXNetError, SettingsError, WorkerError
+from d2ltl.errors import ClusterError, SettingsError, WorkerError
 
 MARK = f"data-parallel {os.getpid()}"
 SOON = 30  # seconds, on a machine that is busy
@@ -163,12 +162,6 @@ def test_servers_that_are_to_update_the_parameters_say_that_they_only_add(progra
     text = "import d2ltl, mxnet as mx\nmx.kv.create('dist_sync').set_optimizer(mx.optimizer.SGD())"
     with pytest.raises(WorkerError, match=r"The server 0 .*exit status 1(?s:.*)update_on_kvstore=False"):
         launch(program(text), 1)
-
-
-def test_without_mxnet_the_scheduler_says_what_installs_it(monkeypatch):
-    monkeypatch.setattr(data_parallel, "find_spec", lambda _: None)
-    with pytest.raises(MissingMXNetError, match="pip install"):
-        data_parallel._load_library()
 
 
 @pytest.mark.full
