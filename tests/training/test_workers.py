@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -19,113 +20,139 @@ from d2ltl import runtime
 from d2ltl.models.freezing import use_running_statistics
 from d2ltl.training.workers import WorkerGroup
 
-source, data, out, options = sys.argv[1:]
-options = json.loads(options)
-fixed, interrupted = options.pop("fixed", True), options.pop("interrupted", False)
-workers = WorkerGroup(options["kvstore"])
-options = {"learning_rate": 0.01, "batch_size": 8, "data": data, "size": 32, **options}
-if "checkpoint" in options:
-    options["checkpoint"] = options["checkpoint"].format(rank=workers.rank)
+source, data, out, tasks = sys.argv[1:]
+rank = WorkerGroup("dist_sync").rank
 
 def cut(history):
-    if interrupted and len(history) == 1:
-        raise SystemExit(5)
+    if len(history) == 1:
+        raise KeyboardInterrupt
 
-def train(seed):
+def train(seed=0, fixed=True, augment=False, interrupted=False, checkpoint=None, **options):
     runtime.reseed(seed)
     net = d2ltl.finetune_net(2, d2ltl.source_net("tiny", source))
     if fixed:
         use_running_statistics(net)
-    augs = {} if options.pop("augment", False) else dict.fromkeys(("train_augs", "test_augs"), d2ltl.test_augs(32))
-    history = d2ltl.train_fine_tuning(net, seed=seed, callbacks=[cut], **augs, **options)
+    if not augment:
+        options["train_augs"] = options["test_augs"] = d2ltl.test_augs(32)
+    if checkpoint:
+        options["checkpoint"] = f"{out}/{checkpoint}".format(rank=rank)
+    options = {"learning_rate": 0.01, "num_epochs": 2, "kvstore": "dist_sync", **options}
+    history = d2ltl.train_fine_tuning(net, seed=seed, batch_size=8, data=data, size=32, verbose=False,
+                                      callbacks=[cut] if interrupted else [], **options)
     weights = [float(p.data().asnumpy().astype("float64").sum()) for p in net.collect_params().values()]
-    epochs = history.epochs
-    examples = [round(e.examples_per_s * e.seconds) for e in epochs]
-    return [[e.loss, e.train_acc, e.test_loss, e.test_acc, n] for e, n in zip(epochs, examples)], weights
+    figures = [[e.loss, e.train_acc, e.test_loss, e.test_acc] for e in history.epochs]
+    images = [round(e.examples_per_s * e.seconds) for e in history.epochs]
+    return {"figures": figures, "weights": weights, "images": images}
 
-results = [train(seed) for seed in (0, 1)[: options.pop("trainings", 1)]]
-with open(f"{out}/{workers.rank}.json", "w") as file:
+results = {}
+for name, task in json.loads(tasks).items():
+    try:
+        results[name] = train(**task)
+    except (d2ltl.D2LTLError, KeyboardInterrupt) as error:
+        results[name] = f"{type(error).__name__}: {error}"
+with open(f"{out}/{rank}.json", "w") as file:
     json.dump(results, file)
 """
+TWO_SEEDS = {"seed 0": {}, "seed 1": {"seed": 1}}
+RANDOM = {"fixed": False, "augment": True, "momentum": 0.9, "num_epochs": 3}
+TASKS = {
+    **TWO_SEEDS,
+    "whole": RANDOM,
+    "interrupted": {**RANDOM, "checkpoint": "common", "interrupted": True},
+    "resumed": {**RANDOM, "checkpoint": "common"},
+    "own checkpoints": {"checkpoint": "of worker {rank}"},
+    "own checkpoints again": {"checkpoint": "of worker {rank}"},
+    "too fast": {"learning_rate": 1e30},
+}
 
 
-def run(number, source_file, stripes, out, **options):
-    """Train on the stripes in so many worker processes; return the result of each: figures of epochs and weights."""
-    out.mkdir(exist_ok=True)
+def run(number, tasks, source_file, stripes, out):
+    """Train on the stripes in so many worker processes, one task after another; return each one's results by task."""
     (out / "train.py").write_text(TRAINING)
-    options = {"kvstore": "dist_sync", "num_epochs": 2, "verbose": False, **options}
-    finished = subprocess.run(
+    subprocess.run(
         [sys.executable, "-m", "d2ltl.data_parallel", str(number), out / "train.py", source_file, stripes, out]
-        + [json.dumps(options)],
+        + [json.dumps(tasks)],
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")])},
-        capture_output=True,
-        text=True,
+        check=True,
         timeout=240,
     )
-    if finished.returncode:
-        raise RuntimeError(finished.stderr)
     return [json.loads((out / f"{rank}.json").read_text()) for rank in range(number)]
 
 
 @pytest.fixture(scope="module")
 def alone(source_file, stripes, tmp_path_factory):
-    """The results of two trainings in one worker process."""
-    return run(1, source_file, stripes, tmp_path_factory.mktemp("alone"), trainings=2)[0]
+    """The results of one worker process."""
+    tasks = {**TWO_SEEDS, "no store": {"kvstore": "device"}}
+    return run(1, tasks, source_file, stripes, tmp_path_factory.mktemp("alone"))[0]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """The folder of the checkpoints of two worker processes."""
+    return tmp_path_factory.mktemp("pair")
+
+
+@pytest.fixture(scope="module")
+def pair(source_file, stripes, folder):
+    """The results of two worker processes."""
+    return run(2, TASKS, source_file, stripes, folder)
 
 
 def flat(figures):
     return [number for epoch in figures for number in epoch]
 
 
-@pytest.mark.full
-@pytest.mark.parametrize("number", [2, 4])
-def test_workers_with_parts_of_the_batch_train_like_one_with_the_whole(number, source_file, stripes, tmp_path, alone):
-    results = run(number, source_file, stripes, tmp_path, trainings=2)
+def assert_parts_train_like_the_whole(results, alone):
     for result in results:
-        for (figures, weights), (expected, expected_weights) in zip(result, alone):
-            assert flat(figures) == pytest.approx(flat(expected), abs=1e-4)
-            assert weights == pytest.approx(expected_weights, abs=1e-3)
-            assert [epoch[-1] for epoch in figures] == [40, 40]
+        for name in TWO_SEEDS:
+            assert flat(result[name]["figures"]) == pytest.approx(flat(alone[name]["figures"]), abs=1e-4)
+            assert result[name]["weights"] == pytest.approx(alone[name]["weights"], abs=1e-3)
+            assert result[name]["images"] == [40, 40]
 
 
 @pytest.mark.full
-def test_one_worker_trains_to_the_last_digit_like_no_store(source_file, stripes, tmp_path, alone):
-    assert run(1, source_file, stripes, tmp_path, kvstore="device", trainings=2)[0][0][0][:4] == alone[0][0][:4]
+def test_two_workers_with_parts_of_the_batch_train_like_one_with_the_whole(pair, alone):
+    assert_parts_train_like_the_whole(pair, alone)
 
 
 @pytest.mark.full
-def test_batch_normalisation_ends_with_the_same_statistics_on_all_workers(source_file, stripes, tmp_path):
-    one, other = run(2, source_file, stripes, tmp_path, fixed=False, augment=True)
-    assert one[0][0][0][:4] == other[0][0][0][:4]
-    assert one[0][1] == other[0][1]
+def test_so_do_four(source_file, stripes, tmp_path, alone):
+    assert_parts_train_like_the_whole(run(4, TWO_SEEDS, source_file, stripes, tmp_path), alone)
 
 
 @pytest.mark.full
-def test_all_workers_resume_from_the_checkpoint_of_the_first(source_file, stripes, tmp_path):
-    options = {"fixed": False, "augment": True, "momentum": 0.9, "num_epochs": 3}
-    whole = run(2, source_file, stripes, tmp_path / "whole", **options)
-    options["checkpoint"] = str(tmp_path / "checkpoint")
-    with pytest.raises(RuntimeError, match="exit status 5"):
-        run(2, source_file, stripes, tmp_path / "cut", interrupted=True, **options)
-    resumed = run(2, source_file, stripes, tmp_path / "resumed", **options)
-    for before, after in zip(whole, resumed):
-        assert [epoch[:4] for epoch in after[0][0]] == [epoch[:4] for epoch in before[0][0]]
-        assert after[0][1] == before[0][1]
+def test_one_worker_trains_to_the_last_digit_like_no_store(alone):
+    assert alone["no store"]["figures"] == alone["seed 0"]["figures"]
 
 
 @pytest.mark.full
-def test_a_checkpoint_that_only_some_workers_see_is_refused(source_file, stripes, tmp_path):
-    checkpoint = str(tmp_path / "of worker {rank}")
-    run(2, source_file, stripes, tmp_path / "first", checkpoint=checkpoint)
-    assert not (tmp_path / "of worker 1").exists()  # the first writes
-    with pytest.raises(RuntimeError, match="Some workers see the checkpoint .*of worker [01], and others do not"):
-        run(2, source_file, stripes, tmp_path / "second", checkpoint=checkpoint)
+def test_batch_normalisation_ends_with_the_same_statistics_on_all_workers(pair):
+    one, other = pair
+    assert one["whole"]["figures"] == other["whole"]["figures"]
+    assert one["whole"]["weights"] == other["whole"]["weights"]
 
 
 @pytest.mark.full
-def test_a_loss_that_is_not_finite_ends_all_workers_with_the_error(source_file, stripes, tmp_path):
-    with pytest.raises(RuntimeError, match="DivergenceError: The loss is .* at epoch .* learning rate 1e"):
-        run(2, source_file, stripes, tmp_path, learning_rate=1e30)
+def test_all_workers_resume_from_the_checkpoint_of_the_first(pair):
+    for result in pair:
+        assert result["interrupted"] == "KeyboardInterrupt: "
+        assert result["resumed"]["figures"] == result["whole"]["figures"]
+        assert result["resumed"]["weights"] == result["whole"]["weights"]
+
+
+@pytest.mark.full
+def test_a_checkpoint_that_only_some_workers_see_is_refused(pair, folder):
+    assert not (folder / "of worker 1").exists()  # the first writes
+    for result in pair:
+        assert re.search(
+            r"Some workers see the checkpoint .*of worker [01], and others do not", result["own checkpoints again"]
+        )
+
+
+@pytest.mark.full
+def test_a_loss_that_is_not_finite_ends_all_workers_with_the_error(pair):
+    for result in pair:
+        assert re.match(r"DivergenceError: The loss is .* at epoch .* learning rate 1e", result["too fast"])
 
 
 def test_no_store_and_the_stores_of_one_machine_train_the_same(stripes, source):
