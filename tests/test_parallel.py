@@ -209,11 +209,11 @@ class TestRuns:
         monkeypatch.setattr(runtime, "threads_were_given", False)
         monkeypatch.setattr(runtime, "usable_processors", lambda: 6)
         with worker_pool(2) as run_all:
-            assert run_all(runtime.versions, [()])[0]["threads"] == "3"
+            assert run_all(runtime.threads, [()]) == [3]
         monkeypatch.setattr(runtime, "threads_were_given", True)
         monkeypatch.setenv("OMP_NUM_THREADS", "5")
         with worker_pool(2) as run_all:
-            assert run_all(runtime.versions, [()])[0]["threads"] == "5"
+            assert run_all(runtime.threads, [()]) == [5]
 
 
 @pytest.mark.full

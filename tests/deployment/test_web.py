@@ -58,9 +58,9 @@ def page(rendered_run):
     return rendered_run / "page"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def view(browser, page):
-    """The page, opened and kept for use without a network."""
+    """The page, opened and kept for use without a network. It gets one file after another, as a reader gives them."""
     with served(page) as address:
         context = browser.new_context()
         opened = context.new_page()
@@ -71,10 +71,15 @@ def view(browser, page):
         context.close()
 
 
-def answer(view, file):
-    """Return the class that the page answers for a photograph, and its probability for each class."""
+def choose(view, file):
+    """Take the last answer off the page, and choose a file."""
     view.evaluate("document.getElementById('answer').replaceChildren()")
     view.set_input_files("input[type=file]", file)
+
+
+def answer(view, file):
+    """Return the class that the page answers for a photograph, and its probability for each class."""
+    choose(view, file)
     view.locator(".said").wait_for()
     shares = view.eval_on_selector_all(".bar div", "bars => bars.map(bar => parseFloat(bar.style.width) / 100)")
     names = view.locator(".bars > div:nth-child(3n + 1)").all_inner_texts()
@@ -130,7 +135,7 @@ class TestInChromium:
     def test_pixels_are_resized_as_mxnet_does(self, view, tmp_path, shape):
         file = tmp_path / "noise.png"
         Image.fromarray(np.random.default_rng(1).integers(0, 256, (*shape, 3), dtype=np.uint8)).save(file)
-        view.set_input_files("input[type=file]", file)
+        choose(view, file)
         prepared = view.evaluate(
             "import('./prepare.js').then(m => m.prepare(document.getElementById('photograph').files[0], 73, 64))"
             ".then(pixels => Array.from(pixels))"
@@ -142,7 +147,7 @@ class TestInChromium:
     @pytest.mark.parametrize("content", [b"Dear all", b"", b"\xff\xd8\xff no image"])
     def test_a_file_that_is_no_image_gets_a_message(self, view, tmp_path, content):
         (tmp_path / "notes.jpg").write_bytes(content)
-        view.set_input_files("input[type=file]", tmp_path / "notes.jpg")
+        choose(view, tmp_path / "notes.jpg")
         view.get_by_text("notes.jpg cannot be read as an image. Give a photograph").wait_for()
         assert view.locator("#answer img").count() == 0
 
