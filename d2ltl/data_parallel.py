@@ -66,9 +66,7 @@ class _RemoteNode:
     def _wait(self, start: Callable[[], Any]) -> Any:
         try:
             return start().result(timeout=PATIENCE)
-        except (
-            Exception
-        ) as error:  # of many kinds: a worker that is lost, a closed connection, a folder that is missing
+        except Exception as error:  # of many kinds: a lost worker, a closed connection, a missing folder
             raise ClusterError(
                 f"The Dask worker {self._worker} cannot run its part of the data-parallel training, or went away "
                 f"({error or type(error).__name__})."
