@@ -278,7 +278,7 @@ class TestKills:
         assert process.returncode == 130
         assert "--resume" in errors
         assert not psutil.wait_procs(workers, timeout=10)[1]
-        subprocess.run([*command[:-2], "--resume"], check=True, capture_output=True)  # without workers
+        subprocess.run([*command, "--resume"], check=True, capture_output=True)  # with new workers
         assert figures_in(tmp_path / "out/report.json") == alone
 
     def test_a_lost_scheduler_loses_no_finished_run(self, images, small_source_file, tmp_path, alone, cluster):

@@ -59,7 +59,6 @@ TASKS = {
     **TWO_SEEDS,
     "whole": RANDOM,
     "interrupted": {**RANDOM, "checkpoint": "common", "interrupted": True},
-    "resumed": {**RANDOM, "checkpoint": "common"},
     "own checkpoints": {"checkpoint": "of worker {rank}"},
     "own checkpoints again": {"checkpoint": "of worker {rank}"},
     "too fast": {"learning_rate": 1e30},
@@ -133,11 +132,12 @@ def test_batch_normalisation_ends_with_the_same_statistics_on_all_workers(pair):
 
 
 @pytest.mark.full
-def test_all_workers_resume_from_the_checkpoint_of_the_first(pair):
-    for result in pair:
-        assert result["interrupted"] == "KeyboardInterrupt: "
-        assert result["resumed"]["figures"] == result["whole"]["figures"]
-        assert result["resumed"]["weights"] == result["whole"]["weights"]
+def test_new_processes_resume_from_the_checkpoint_of_the_first(source_file, stripes, pair, folder):
+    resumed = run(2, {"resumed": {**RANDOM, "checkpoint": "common"}}, source_file, stripes, folder)
+    for before, after in zip(pair, resumed):
+        assert before["interrupted"] == "KeyboardInterrupt: "
+        assert after["resumed"]["figures"] == before["whole"]["figures"]
+        assert after["resumed"]["weights"] == before["whole"]["weights"]
 
 
 @pytest.mark.full
